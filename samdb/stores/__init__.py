@@ -1,0 +1,1 @@
+"""Vector stores: in memory, embedded Qdrant (a folder), Qdrant server or cluster; one contract for all."""
