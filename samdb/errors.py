@@ -5,6 +5,7 @@ SamdbError                   anything below; `main()` catches this one class, on
 ├── InputError               what the user gave cannot be read (an image, labels)       exit 1
 │   ├── ImageError           one image cannot be decoded or used
 │   └── DatasetError         a dataset folder or label file is not what it should be
+├── FetchError               a download did not arrive, or came damaged                 exit 1
 ├── WeightsError             a checkpoint is missing, damaged or cannot be fetched      exit 1
 ├── ModelError               the model was asked for something it cannot do             exit 1
 ├── BankError                a memory bank is missing, or made for another model        exit 1
@@ -40,6 +41,10 @@ class ImageError(InputError):
 
 class DatasetError(InputError):
     """A dataset folder or label file is not what it should be."""
+
+
+class FetchError(SamdbError):
+    """A download did not arrive, or came damaged."""
 
 
 class WeightsError(SamdbError):
