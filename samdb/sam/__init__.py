@@ -1,0 +1,1 @@
+"""Segment Anything: checkpoints, networks, decoder, automatic masks, embedding recipes (owner of torch)."""
