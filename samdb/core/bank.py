@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
@@ -14,6 +16,9 @@ from samdb.core.vectors import Vector, check_embedding
 
 PrototypeOrigin: TypeAlias = Literal["kmeans", "learned", "background"]
 RejectReason: TypeAlias = Literal["background", "low_score", "no_neighbours"]
+Setting: TypeAlias = str | int | float | bool | None
+
+_BANK_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +38,24 @@ class Prototype:
 
     def __post_init__(self) -> None:
         check_embedding(self.prototype_id, self.vector)
+        if self.count < 1:
+            raise ValueError(f"prototype {self.prototype_id} stands for {self.count} segments: at least 1")
+        if (self.class_name is None) != (self.origin == "background"):
+            raise ValueError(
+                f"prototype {self.prototype_id} has class {self.class_name!r} and origin {self.origin!r}: "
+                "background, and only background, has no class"
+            )
 
 
 @dataclass(frozen=True, slots=True)
 class BankCard:
     """Everything about one version of a bank but its prototypes.
 
-    `thresholds` maps a class to the score below which a segment is rejected, fitted on held-out segments;
-    `metrics` says how that went. `model` and `recipe` name the vector space: a bank answers only for them.
+    `model`, `fingerprint` and `recipe` name the vector space and `dim` its dimension: a bank answers only
+    for them. `k_neighbours` prototypes vote, each with the weight exp((cosine - 1) / `vote_temperature`).
+    `thresholds` maps a class to the score below which a segment is rejected, fitted on held-out segments
+    like the two before; `metrics` says how that went. `class_counts` is how many segments each class was
+    learned from; `settings` what the bank was built with. `created_at` is UTC, ISO 8601.
     """
 
     name: str
@@ -52,18 +67,41 @@ class BankCard:
     k_neighbours: int
     vote_temperature: float
     thresholds: Mapping[str, float]
-    settings: Mapping[str, str | int | float | bool | None] = field(default_factory=dict)
+    settings: Mapping[str, Setting] = field(default_factory=dict)
     class_counts: Mapping[str, int] = field(default_factory=dict)
     metrics: Mapping[str, float] = field(default_factory=dict)
     created_at: str = ""
+    fingerprint: str = ""
+    dim: int = 0
+
+    def __post_init__(self) -> None:
+        check_bank_name(self.name)
+        if self.version < 1 or self.k_neighbours < 1 or self.n_prototypes < 1 or self.dim < 0:
+            raise ValueError(f"bank {self.label}: version, k_neighbours and n_prototypes must be at least 1")
+        if not (math.isfinite(self.vote_temperature) and self.vote_temperature > 0):
+            raise ValueError(f"bank {self.label}: vote_temperature must be positive")
+        if not self.classes or len(set(self.classes)) != len(self.classes):
+            raise ValueError(f"bank {self.label}: classes must be named, each once, got {self.classes!r}")
+
+    @property
+    def label(self) -> str:
+        """Name and version as they are shown and typed: `default@3`."""
+        return f"{self.name}@{self.version}"
 
 
 @dataclass(frozen=True, slots=True)
 class Bank:
-    """A bank in memory: its card and its prototypes."""
+    """A bank in memory: its card and its prototypes, sorted by id."""
 
     card: BankCard
     prototypes: tuple[Prototype, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.prototypes) != self.card.n_prototypes:
+            raise ValueError(
+                f"bank {self.card.label} holds {len(self.prototypes)} prototypes, "
+                f"its card says {self.card.n_prototypes}"
+            )
 
     @property
     def matrix(self) -> NDArray[np.float32]:
@@ -75,8 +113,11 @@ class Bank:
 class Prediction:
     """What a bank says of one segment.
 
-    `class_name` None means rejected, `reason` says why. `score` is the winning class's share of the
-    similarity-weighted vote times its best cosine; `runner_up` the next class, whatever its score.
+    `score` in [0, 1] is the winner's share of the similarity-weighted vote times its best cosine (a
+    negative cosine counts as 0): 1 means that all neighbours agree and one of them is the same vector.
+    `class_name` None means rejected, and `reason` says why: `background` won the vote, or the winner's
+    `low_score` is below its threshold, or there were `no_neighbours`. `runner_up` is the next class of the
+    vote, whatever its score; of a rejected segment it is the class that would have been the answer.
     """
 
     class_name: str | None
@@ -84,3 +125,21 @@ class Prediction:
     runner_up: str | None = None
     reason: RejectReason | None = None
     nearest_prototype_id: str | None = None
+
+    def __post_init__(self) -> None:
+        if (self.class_name is None) != (self.reason is not None):
+            raise ValueError("a prediction has a class, or a reason why it has none")
+
+    @property
+    def best_guess(self) -> str | None:
+        """The class, rejected or not: what closed-set accuracy is measured on."""
+        return self.class_name if self.class_name is not None else self.runner_up
+
+
+def check_bank_name(name: str) -> None:
+    """Raise ValueError unless `name` can be typed as `name@version` and is safe as a file name."""
+    if not _BANK_NAME.fullmatch(name):
+        raise ValueError(
+            f"{name!r} cannot name a bank: use letters, digits, '.', '_' and '-', "
+            "and begin with a letter or digit"
+        )

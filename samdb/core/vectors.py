@@ -11,7 +11,7 @@ Vector: TypeAlias = NDArray[np.float32]
 
 
 def normalise(rows: NDArray[np.floating]) -> NDArray[np.float32]:
-    """Rows (..., D) scaled to L2 norm 1, float32.
+    """Rows (..., D) scaled to L2 norm 1, float32; a row that is unit already (to 1e-6) is kept bit for bit.
 
     Raises ValueError on a row that is zero or not finite: such an embedding must never be stored.
     """
@@ -19,7 +19,8 @@ def normalise(rows: NDArray[np.floating]) -> NDArray[np.float32]:
     norms = np.linalg.norm(rows, axis=-1, keepdims=True)
     if not (np.isfinite(norms).all() and (norms > 0).all()):
         raise ValueError("an embedding must be finite and not zero")
-    return np.asarray(rows / norms, dtype=np.float32)
+    # rounding would change a unit row at each turn; 1e-6 is Qdrant's tolerance, too, for leaving it alone
+    return np.asarray(np.where(np.abs(norms - 1.0) <= 1e-6, rows, rows / norms), dtype=np.float32)
 
 
 def check_embedding(name: str, vector: NDArray[np.float32]) -> None:

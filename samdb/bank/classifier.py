@@ -1,0 +1,121 @@
+"""From neighbours to predictions: the vote, then the thresholds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from samdb.bank.vote import NOBODY, Votes, vote
+from samdb.core.bank import BankCard, Prediction, Prototype, RejectReason
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """A prototype near a segment: its class (None: background) and its cosine to the segment."""
+
+    prototype_id: str
+    class_name: str | None
+    cosine: float
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbourhood:
+    """The k nearest prototypes of N segments as arrays, nearest first.
+
+    `classes` (N, k) index into the sorted class names, background being one past the last and NOBODY
+    standing where there are fewer than k. `cosines` (N, k) are their similarities.
+    """
+
+    classes: NDArray[np.int64]
+    cosines: NDArray[np.float64]
+
+    def nearest(self, k: int) -> Neighbourhood:
+        """Only the `k` nearest of them."""
+        return Neighbourhood(self.classes[:, :k], self.cosines[:, :k])
+
+
+def class_indices(names: Sequence[str | None], classes: Sequence[str]) -> NDArray[np.int64]:
+    """Indices (N,) of names into `classes`; background (None) is one past the last.
+
+    Raises ValueError on a name that is not among `classes`.
+    """
+    index = {name: i for i, name in enumerate(classes)}
+    strangers = {n for n in names if n is not None and n not in index}
+    if strangers:
+        raise ValueError(f"{sorted(strangers)} are not among the classes {list(classes)}")
+    return np.array([len(classes) if n is None else index[n] for n in names], dtype=np.int64)
+
+
+def nearest_prototypes(
+    vectors: NDArray[np.float32], prototypes: Sequence[Prototype], classes: Sequence[str], k: int
+) -> Neighbourhood:
+    """The `k` nearest of `prototypes` by cosine, found by scanning; `vectors` (N, D) are unit rows.
+
+    Equal cosines are ordered by prototype id. Without k prototypes the rest is NOBODY.
+    """
+    ordered = sorted(prototypes, key=lambda p: p.prototype_id)
+    matrix = np.stack([p.vector for p in ordered])
+    codes = class_indices([p.class_name for p in ordered], classes)
+    found = np.full((len(vectors), k), NOBODY, dtype=np.int64)
+    cosines = np.zeros((len(vectors), k))
+    k = min(k, len(ordered))
+    # 4096 rows at a time keep the similarity matrix of a 1,000-prototype bank at 16 MB
+    for start in range(0, len(vectors), 4096):
+        stop = start + 4096
+        similar = vectors[start:stop] @ matrix.T
+        order = np.argsort(-similar, axis=1, kind="stable")[:, :k]
+        found[start:stop, :k] = codes[order]
+        cosines[start:stop, :k] = np.take_along_axis(similar, order, axis=1)
+    return Neighbourhood(found, cosines)
+
+
+def hold_vote(neighbourhood: Neighbourhood, temperature: float, n_classes: int) -> Votes:
+    """The vote of a neighbourhood; class index `n_classes` is background."""
+    return vote(
+        neighbourhood.classes, neighbourhood.cosines, temperature, n_classes + 1, background=n_classes
+    )
+
+
+def classify(neighbours: Sequence[Sequence[Neighbour]], card: BankCard) -> list[Prediction]:
+    """What the bank of `card` says of segments whose nearest prototypes these are, best first.
+
+    Raises ValueError when a prototype's class is not on the card.
+    """
+    n, k = len(neighbours), card.k_neighbours
+    codes = np.full((n, k), NOBODY, dtype=np.int64)
+    cosines = np.zeros((n, k))
+    for i, near in enumerate(neighbours):
+        codes[i, : len(near[:k])] = class_indices([m.class_name for m in near[:k]], card.classes)
+        cosines[i, : len(near[:k])] = [m.cosine for m in near[:k]]
+    votes = hold_vote(Neighbourhood(codes, cosines), card.vote_temperature, len(card.classes))
+    names = (*card.classes, None)
+    return [
+        _prediction(
+            names[votes.winner[i]] if votes.winner[i] != NOBODY else None,
+            float(votes.score[i]),
+            names[votes.runner_up[i]] if votes.runner_up[i] != NOBODY else None,
+            near,
+            card.thresholds,
+        )
+        for i, near in enumerate(neighbours)
+    ]
+
+
+def _prediction(
+    winner: str | None,
+    score: float,
+    runner_up: str | None,
+    near: Sequence[Neighbour],
+    thresholds: Mapping[str, float],
+) -> Prediction:
+    if not near:
+        return Prediction(None, 0.0, reason="no_neighbours")
+    reason: RejectReason | None = None
+    if winner is None:
+        reason = "background"
+    elif score < thresholds.get(winner, 0.0):
+        winner, runner_up, reason = None, winner, "low_score"
+    return Prediction(winner, min(score, 1.0), runner_up, reason, near[0].prototype_id)

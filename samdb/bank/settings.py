@@ -1,0 +1,41 @@
+"""What a KMeans bank is built with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from samdb.core.bank import Setting
+
+
+@dataclass(frozen=True, slots=True)
+class BankSettings:
+    """The knobs of a KMeans bank.
+
+    `k` centres per class and granularity, fewer when the class is small: at most one centre per
+    `segments_per_centre` segments. `background_k` is the same for background. Above `mini_batch_above`
+    segments MiniBatchKMeans takes over. `k_neighbours` and `vote_temperature` are found by calibration
+    when None. At most `max_rejected` (a share) of a class's held-out segments may fall below its threshold.
+    """
+
+    k: int = 51
+    segments_per_centre: int = 3
+    background_k: int = 179
+    mini_batch_above: int = 20_000
+    k_neighbours: int | None = None
+    vote_temperature: float | None = None
+    max_rejected: float = 0.05
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        whole = (self.k, self.segments_per_centre, self.background_k, self.mini_batch_above)
+        if min(whole) < 1 or (self.k_neighbours is not None and self.k_neighbours < 1):
+            raise ValueError(f"k, background_k and the like must be at least 1, got {self!r}")
+        if self.vote_temperature is not None and self.vote_temperature <= 0:
+            raise ValueError(f"vote_temperature must be positive, got {self.vote_temperature}")
+        if not 0 <= self.max_rejected < 1:
+            raise ValueError(f"max_rejected is a share in [0, 1), got {self.max_rejected}")
+
+    def as_settings(self) -> Mapping[str, Setting]:
+        """The knobs as a bank's card keeps them."""
+        return {name: getattr(self, name) for name in self.__slots__}
