@@ -1,0 +1,134 @@
+"""Checkpoint file -> the three networks of SAM."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from samdb.errors import ConfigError, WeightsError
+from samdb.sam.modeling import build_sam, modeling
+from samdb.sam.tiny_vit import EMBED_DIMS, TinyViT, fold_batchnorm
+
+#: side of the square that every image is scaled and padded to, in px
+INPUT_SIZE = 1024
+#: side of a feature cell, in px of that square
+CELL_PX = 16
+#: cells along one side
+GRID = INPUT_SIZE // CELL_PX
+
+BACKBONE_DIMS: Mapping[str, int] = {"vit_t": EMBED_DIMS[3], "vit_b": 768, "vit_l": 1024, "vit_h": 1280}
+
+
+class VitEncoder(nn.Module):
+    """SAM's plain ViT, giving the features before its neck as well."""
+
+    def __init__(self, vit: nn.Module) -> None:
+        super().__init__()
+        self.vit = vit
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, 3, 1024, 1024) -> (neck (B, 256, 64, 64), backbone (B, C, 64, 64))."""
+        vit: Any = self.vit  # segment-anything is untyped
+        x = vit.patch_embed(x)
+        if vit.pos_embed is not None:
+            x = x + vit.pos_embed
+        for block in vit.blocks:
+            x = block(x)
+        x = x.permute(0, 3, 1, 2)
+        neck: Tensor = vit.neck(x)
+        return neck, x
+
+
+@dataclass(frozen=True, slots=True)
+class Networks:
+    """The networks of one model, in fp32 and evaluation mode, on the CPU.
+
+    `encoder` maps (B, 3, S, S) to (neck, backbone); the other two are segment-anything's own modules.
+    """
+
+    model: str
+    encoder: nn.Module
+    prompt_encoder: nn.Module
+    mask_decoder: nn.Module
+    backbone_dim: int
+
+
+def load_networks(model: str, checkpoint: Path) -> Networks:
+    """Build the networks of `model` (`vit_t`, `vit_b`, `vit_l`, `vit_h`) and load the checkpoint.
+
+    Raises WeightsError when the file is not a checkpoint of that model, ConfigError on an unknown model.
+    """
+    if model not in BACKBONE_DIMS:
+        raise ConfigError(f"unknown model {model!r}: choose one of {', '.join(BACKBONE_DIMS)}")
+    try:
+        state = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, EOFError, ValueError, UnpicklingError) as exc:
+        raise WeightsError(
+            f"{checkpoint} cannot be read as a checkpoint ({exc}); run: samdb weights pull {model}"
+        ) from exc
+    networks = build_networks(model)
+    try:
+        _load_encoder(networks, _below(state, "image_encoder"))
+        networks.prompt_encoder.load_state_dict(_below(state, "prompt_encoder"))
+        networks.mask_decoder.load_state_dict(_below(state, "mask_decoder"))
+    except (RuntimeError, KeyError, AttributeError) as exc:
+        first = str(exc).strip().splitlines()[0]
+        raise WeightsError(
+            f"{checkpoint} does not hold the weights of {model} ({first}); pass the --model it was made for"
+        ) from exc
+    return networks
+
+
+def build_networks(model: str) -> Networks:
+    """The networks of `model` with random weights (for tests and timing)."""
+    builders: dict[str, Callable[[], nn.Module]] = {
+        "vit_b": build_sam.build_sam_vit_b,
+        "vit_l": build_sam.build_sam_vit_l,
+        "vit_h": build_sam.build_sam_vit_h,
+    }
+    if model == "vit_t":
+        encoder: nn.Module = TinyViT()
+        prompt_encoder, mask_decoder = _standard_heads()
+    else:
+        sam: Any = builders[model]()
+        encoder = VitEncoder(sam.image_encoder)
+        prompt_encoder, mask_decoder = sam.prompt_encoder, sam.mask_decoder
+    for network in (encoder, prompt_encoder, mask_decoder):
+        network.eval().requires_grad_(False)
+    return Networks(model, encoder, prompt_encoder, mask_decoder, BACKBONE_DIMS[model])
+
+
+def _standard_heads() -> tuple[nn.Module, nn.Module]:
+    """Prompt encoder and mask decoder as `segment_anything.build_sam` makes them."""
+    prompt_encoder = modeling.PromptEncoder(
+        embed_dim=256,
+        image_embedding_size=(GRID, GRID),
+        input_image_size=(INPUT_SIZE, INPUT_SIZE),
+        mask_in_chans=16,
+    )
+    transformer = modeling.TwoWayTransformer(depth=2, embedding_dim=256, mlp_dim=2048, num_heads=8)
+    mask_decoder = modeling.MaskDecoder(
+        num_multimask_outputs=3,
+        transformer=transformer,
+        transformer_dim=256,
+        iou_head_depth=3,
+        iou_head_hidden_dim=256,
+    )
+    return prompt_encoder, mask_decoder
+
+
+def _load_encoder(networks: Networks, state: dict[str, Tensor]) -> None:
+    if isinstance(networks.encoder, VitEncoder):
+        networks.encoder.vit.load_state_dict(state)
+    else:
+        networks.encoder.load_state_dict(fold_batchnorm(state))
+
+
+def _below(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {k[len(prefix) + 1 :]: v for k, v in state.items() if k.startswith(prefix + ".")}

@@ -1,0 +1,68 @@
+"""Embedding recipes as data: how a mask becomes a vector."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from samdb.errors import ConfigError
+
+Source: TypeAlias = Literal["neck", "backbone", "token", "tokens", "crop", "fused"]
+
+_NECK_DIM = 256
+_TOKEN_DIM = 256
+_N_TOKENS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How an embedding is made.
+
+    `source` says what is read; a `fused` recipe concatenates the unit vectors of its `parts`, so that its
+    cosine is the mean of theirs.
+    """
+
+    name: str
+    source: Source
+    about: str
+    parts: tuple[str, ...] = ()
+
+    def dim(self, backbone_dim: int) -> int:
+        """The vector's dimension for a model whose backbone is `backbone_dim` wide."""
+        if self.source == "fused":
+            return sum(RECIPES[part].dim(backbone_dim) for part in self.parts)
+        own: Mapping[Source, int] = {
+            "neck": _NECK_DIM,
+            "backbone": backbone_dim,
+            "crop": backbone_dim,
+            "token": _TOKEN_DIM,
+            "tokens": _TOKEN_DIM * _N_TOKENS,
+        }
+        return own[self.source]
+
+
+_ALL = (
+    Recipe("neck", "neck", "image embedding pooled under the mask by area coverage"),
+    Recipe("backbone", "backbone", "features before the neck, pooled under the mask by area coverage"),
+    Recipe("token", "token", "the decoder's mask token for the mask's box (single-mask output)"),
+    Recipe("tokens", "tokens", "all four mask tokens of the decoder for the mask's box"),
+    Recipe("crop", "crop", "a crop around the mask and its mirror image, encoded anew (SAM paper, D.6)"),
+    Recipe("blend", "fused", "backbone and tokens side by side", ("backbone", "tokens")),
+)
+
+RECIPES: Mapping[str, Recipe] = {recipe.name: recipe for recipe in _ALL}
+
+
+def check_recipes(names: Sequence[str]) -> tuple[Recipe, ...]:
+    """The recipes of these names, once each. Raises ConfigError on an unknown name or an empty list."""
+    unknown = [name for name in names if name not in RECIPES]
+    if unknown or not names:
+        what = f"unknown recipe {unknown[0]!r}" if unknown else "no recipe given"
+        raise ConfigError(f"{what}: choose from {', '.join(RECIPES)}")
+    return tuple(RECIPES[name] for name in dict.fromkeys(names))
+
+
+def vector_dims(backbone_dim: int) -> dict[str, int]:
+    """Dimension of every recipe for a model whose backbone is `backbone_dim` wide."""
+    return {name: recipe.dim(backbone_dim) for name, recipe in RECIPES.items()}
