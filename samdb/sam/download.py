@@ -160,7 +160,7 @@ def _stream(remote: Remote, part: Path, client: httpx.Client, progress: Progress
         if size is not None and total != size:
             raise FetchError(f"{remote.shown_as} offers {total} bytes where {size} are expected")
         _check_space(part, (total or 0) - offset)
-        done = _append(response.iter_bytes(_CHUNK), part, offset, total, progress)
+        done = _append(response.iter_bytes(), part, offset, total, progress)
     if total is not None and done != total:
         if done > total:
             raise FetchError(f"{remote.shown_as} sent more than the {total} bytes expected")
@@ -173,8 +173,9 @@ def _append(
     """Write the chunks at `offset`, stopping once past `total`; the length reached."""
     name, done = part.name.removesuffix(".part"), offset
     with part.open("r+b" if offset else "wb") as file:
-        file.seek(offset)
-        file.truncate()
+        if offset:
+            file.seek(offset)
+            file.truncate()
         for chunk in chunks:
             file.write(chunk)
             done += len(chunk)

@@ -129,7 +129,8 @@ def pull_checkpoint(
                     _note_checked(checkpoint, path)
                     return path
                 except FetchError as exc:
-                    tried.append(f"  - {source.shown_as}: {exc}")
+                    said = str(exc).removeprefix(source.shown_as).removeprefix(":").strip()
+                    tried.append(f"  - {source.shown_as}: {said}")
     except OSError as exc:
         raise WeightsError(
             f"cannot keep weights in {dest_dir} ({exc.strerror}): "
