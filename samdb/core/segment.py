@@ -20,6 +20,9 @@ GRANULARITIES: tuple[Granularity, ...] = get_args(Granularity)
 #: flag of a segment too small for the 64x64 grid: its pooled embeddings come from the cell that covers it
 FLAG_SUB_CELL = "sub_cell"
 
+#: flag of an automatic segment of a labelled image that touches no labelled object: known not to be one
+FLAG_BACKGROUND = "background"
+
 
 @dataclass(frozen=True, slots=True)
 class Segment:
