@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -78,6 +79,21 @@ def check_delete(ids: Sequence[str], where: Where) -> None:
     check_ids(ids)
     if ids and where:
         raise StoreRejectedError("delete takes ids or a filter, not both: make two calls")
+
+
+def merged_spec(address: str, old: CollectionSpec, new: CollectionSpec) -> CollectionSpec:
+    """An existing collection's spec with what a new one adds: vectors and indexes, nothing taken away.
+
+    Raises StoreLayoutError when the two disagree on a dimension.
+    """
+    for vector, dim in new.vectors.items():
+        if old.vectors.get(vector, dim) != dim:
+            raise StoreLayoutError(
+                f"the store at {address} holds {vector!r} vectors of {old.vectors[vector]} dimensions in "
+                f"{old.name!r}, not {dim}: it was made for another model, use another --store"
+            )
+    indexes = {**new.indexes, **old.indexes}
+    return replace(old, vectors={**old.vectors, **new.vectors}, indexes=indexes)
 
 
 def no_collection(address: str, name: str) -> StoreLayoutError:

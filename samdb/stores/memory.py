@@ -56,10 +56,11 @@ class MemoryStore:
             return sorted(self._collections)
 
     def create_collection(self, spec: CollectionSpec) -> None:
-        """Create the collection unless it exists."""
+        """Create the collection, or give an existing one the indexes and vectors that it lacks."""
         with self._lock:
             self._check_open()
-            self._collections.setdefault(spec.name, _Collection(spec))
+            old = self._collections.setdefault(spec.name, _Collection(spec))
+            old.spec = checks.merged_spec(self.address, old.spec, spec)
 
     def drop_collection(self, name: str) -> None:
         """Delete the collection with all its points, if it exists."""

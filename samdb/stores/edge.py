@@ -1,0 +1,250 @@
+"""The embedded store: the Qdrant engine in this process, its data in a folder."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import qdrant_edge as qe
+
+from samdb.core.points import CollectionSpec, CollectionStatus, Hit, Payload, Point, Query, Where
+from samdb.core.vectors import Vector
+from samdb.errors import StoreError
+from samdb.stores import checks
+from samdb.stores.edge_errors import translated
+from samdb.stores.edge_folder import StoreFolder
+from samdb.stores.edge_query import answer_all, read_point
+from samdb.stores.edge_shard import EdgeCollection
+from samdb.stores.facets import facet_text, ordered
+from samdb.stores.filter_edge import edge_filter
+from samdb.stores.json_path import json_path
+
+_PAGE = 1000
+_PAGE_WITH_VECTORS = 250
+_FIRST_FACETS = 1000
+
+
+class EdgeStore:
+    """The VectorStore of one process: fast, in a folder, nothing to run.
+
+    One store object holds the folder at a time. Collections are opened when first used. The object must
+    be used by the process that opened it: a fork of it gets a clear error, for the engine would hang.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        """Open the store in a folder; a folder that is not there is created by the first collection.
+
+        Raises StoreInUseError when it is open elsewhere, StoreError when the folder is something else.
+        """
+        self._folder = StoreFolder(Path(path).expanduser())
+        self._open: dict[str, EdgeCollection] = {}
+        self._lock = threading.RLock()
+        self._pid = os.getpid()
+        self._closed = False
+
+    @property
+    def address(self) -> str:
+        """The folder."""
+        return str(self._folder.path)
+
+    def __repr__(self) -> str:
+        """Show the folder."""
+        return f"EdgeStore({self.address!r})"
+
+    def collections(self) -> list[str]:
+        """The names of the collections that exist, sorted."""
+        self._check_usable()
+        return self._folder.names()
+
+    def create_collection(self, spec: CollectionSpec) -> None:
+        """Create the collection, or give an existing one the indexes and vectors that it lacks.
+
+        Raises StoreLayoutError when a vector exists with another dimension.
+        """
+        self._check_usable()
+        with self._lock, translated(self.address):
+            self._folder.ensure()
+            self._folder.check_space()
+            old = self._folder.read_spec(spec.name)
+            if old is None:
+                self._folder.clear(spec.name)  # what a crash left half-made
+                path = self._folder.shard_path(spec.name)
+                self._open[spec.name] = EdgeCollection.create(path, spec)
+                self._folder.write_spec(spec)
+                return
+            merged = checks.merged_spec(self.address, old, spec)
+            if merged != old:
+                collection = self._collection(spec.name)
+                collection.add_indexes(merged.indexes)
+                collection.shard.flush()
+                self._folder.write_spec(merged)
+                collection.spec = merged
+
+    def drop_collection(self, name: str) -> None:
+        """Delete the collection with all its points, if it exists."""
+        self._check_usable()
+        with self._lock, translated(self.address):
+            opened = self._open.pop(name, None)
+            if opened is not None:
+                opened.shard.close()
+            if name in self._folder.names():
+                self._folder.clear(name)
+
+    def upsert(self, name: str, points: Sequence[Point]) -> None:
+        """Write points; the same id replaces. Raises StoreRejectedError and writes none if one is bad."""
+        with self._using(name) as collection:
+            checks.check_points(collection.spec, points)
+            if not points:
+                return
+            self._folder.check_space()
+            collection.declare(n for p in points for n in p.vectors)
+            records = [qe.Point(id=p.id, vector=dict(p.vectors), payload=dict(p.payload)) for p in points]  # type: ignore[arg-type]
+            collection.shard.update(qe.UpdateOperation.upsert_points(records))
+
+    def set_payload(self, name: str, ids: Sequence[str], payload: Payload) -> None:
+        """Set these payload keys on these points. Raises StoreRejectedError if one does not exist."""
+        with self._using(name) as collection:
+            checks.check_ids(ids)
+            checks.check_payload(name, payload)
+            if ids:
+                collection.shard.update(qe.UpdateOperation.set_payload(list(ids), dict(payload)))
+
+    def set_vectors(self, name: str, vectors: Mapping[str, Mapping[str, Vector]]) -> None:
+        """Set named vectors on points. Raises StoreRejectedError if one does not exist."""
+        with self._using(name) as collection:
+            checks.check_vectors(collection.spec, vectors)
+            changes = [qe.PointVectors(i, dict(named)) for i, named in vectors.items() if named]  # type: ignore[arg-type]
+            if not changes:
+                return
+            self._folder.check_space()
+            collection.declare(n for named in vectors.values() for n in named)
+            collection.shard.update(qe.UpdateOperation.update_vectors(changes))
+
+    def delete(self, name: str, *, ids: Sequence[str] = (), where: Where = ()) -> None:
+        """Delete points by id, or all that match a non-empty filter."""
+        with self._using(name) as collection:
+            checks.check_delete(ids, where)
+            matching = edge_filter(where)
+            if ids:
+                collection.shard.update(qe.UpdateOperation.delete_points(list(ids)))
+            elif matching is not None:
+                collection.shard.update(qe.UpdateOperation.delete_points_by_filter(matching))
+
+    def get(self, name: str, ids: Sequence[str], with_vectors: Sequence[str] = ()) -> list[Point]:
+        """The points that exist among `ids`, in that order, with the named vectors asked for."""
+        with self._using(name) as collection:
+            checks.check_ids(ids)
+            checks.check_vector_names(collection.spec, with_vectors)
+            names = collection.declared(with_vectors)
+            records = collection.shard.retrieve(list(ids), with_payload=True, with_vector=names or False)
+        found = {str(r.id): r for r in records}
+        return [read_point(found[i], with_vectors) for i in ids if i in found]
+
+    def scroll(self, name: str, where: Where = (), with_vectors: Sequence[str] = ()) -> Iterator[Point]:
+        """All points that match, paged to the end, in the order of their ids."""
+        with self._using(name) as collection:
+            checks.check_vector_names(collection.spec, with_vectors)
+            matching = edge_filter(where)
+        return self._pages(name, matching, tuple(with_vectors))
+
+    def count(self, name: str, where: Where = ()) -> int:
+        """How many points match, exactly."""
+        with self._using(name) as collection:
+            return collection.shard.count(qe.CountRequest(exact=True, filter=edge_filter(where)))
+
+    def facet(self, name: str, key: str, where: Where = ()) -> dict[str, int]:
+        """How many points have each value of an indexed key, most frequent first, exactly."""
+        limit = _FIRST_FACETS
+        with self._using(name) as collection:
+            checks.check_indexed(collection.spec, key)
+            while True:
+                request = qe.FacetRequest(json_path(key), limit, exact=True, filter=edge_filter(where))
+                hits = collection.shard.facet(request).hits
+                if len(hits) < limit:
+                    return ordered({facet_text(h.value): h.count for h in hits})
+                limit *= 10
+
+    def query(self, name: str, queries: Sequence[Query]) -> list[list[Hit]]:
+        """Answer queries in one batch; the answers are in their order."""
+        with self._using(name) as collection:
+            checks.check_queries(collection.spec, queries)
+            return answer_all(collection, list(queries))
+
+    def optimize(self, name: str) -> None:
+        """Build the vector indexes now, and wait for them: without, a query scans."""
+        with self._using(name) as collection:
+            self._folder.check_space()
+            collection.shard.optimize()
+            collection.shard.flush()
+
+    def flush(self, name: str) -> None:
+        """Make everything written so far survive a power loss (a killed process loses nothing anyway)."""
+        with self._using(name) as collection:
+            collection.shard.flush()
+
+    def status(self, name: str) -> CollectionStatus:
+        """Counts and the size on disk of one collection."""
+        with self._using(name) as collection:
+            info = collection.shard.info()
+            n_points = collection.shard.count(qe.CountRequest(exact=True))
+            size = self._folder.disk_bytes(name)
+            return CollectionStatus(name, name, n_points, info.indexed_vectors_count, size)
+
+    def close(self) -> None:
+        """Flush and let go; the store cannot be used afterwards."""
+        if self._closed or os.getpid() != self._pid:
+            return
+        with self._lock, translated(self.address):
+            self._closed = True
+            try:
+                while self._open:
+                    _, collection = self._open.popitem()
+                    collection.shard.flush()
+                    collection.shard.close()
+            finally:
+                self._folder.release()
+
+    def _pages(self, name: str, matching: qe.Filter | None, with_vectors: tuple[str, ...]) -> Iterator[Point]:
+        offset: qe.PointId | None = None
+        while True:
+            with self._using(name) as collection:
+                names = collection.declared(with_vectors)
+                request = qe.ScrollRequest(
+                    offset=offset,
+                    limit=_PAGE_WITH_VECTORS if names else _PAGE,
+                    filter=matching,
+                    with_payload=True,
+                    with_vector=names or False,
+                )
+                records, offset = collection.shard.scroll(request)
+            yield from (read_point(r, with_vectors) for r in records)
+            if offset is None:
+                return
+
+    @contextmanager
+    def _using(self, name: str) -> Iterator[EdgeCollection]:
+        """The collection, opened if it is not, with the engine's errors translated."""
+        self._check_usable()
+        with translated(self.address):
+            yield self._collection(name)
+
+    def _collection(self, name: str) -> EdgeCollection:
+        with self._lock:
+            if name not in self._open:
+                spec = self._folder.read_spec(name)
+                if spec is None:
+                    raise checks.no_collection(self.address, name)
+                self._open[name] = EdgeCollection.load(self._folder.shard_path(name), spec)
+            return self._open[name]
+
+    def _check_usable(self) -> None:
+        if os.getpid() != self._pid:
+            raise StoreError(
+                f"the store at {self.address} was opened before this process was forked: open it after "
+                "the fork, or start processes with the spawn method"
+            )
+        if self._closed:
+            raise StoreError(f"the store at {self.address} is closed: open it again")

@@ -1,0 +1,86 @@
+"""Queries and answers of the embedded engine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import qdrant_edge as qe
+
+from samdb.core.points import Hit, Point, Query
+from samdb.core.vectors import Vector
+from samdb.stores.edge_shard import EdgeCollection
+from samdb.stores.filter_edge import edge_filter
+from samdb.stores.ranking import is_plain, rank, thin
+
+# int8 alone loses recall and may score above 1: always rescored from the full vectors
+_INDEXED = qe.SearchParams(quantization=qe.QuantizationSearchParams(rescore=True, oversampling=2.0))
+_EXACT = qe.SearchParams(exact=True, quantization=qe.QuantizationSearchParams(ignore=True))
+
+
+def answer(collection: EdgeCollection, query: Query) -> list[Hit]:
+    """Answer one query."""
+    return answer_all(collection, [query])[0]
+
+
+def answer_all(collection: EdgeCollection, queries: list[Query]) -> list[list[Hit]]:
+    """Answer queries, those without groups in one batch."""
+    answers: list[list[Hit]] = [[] for _ in queries]
+    # a vector that no point has yet finds nothing
+    live = [i for i, q in enumerate(queries) if collection.declared([q.using])]
+    flat = [i for i in live if queries[i].group_by is None]
+    if flat:
+        requests = [_request(collection, queries[i], queries[i].limit, queries[i].offset) for i in flat]
+        found = collection.shard.query_batch(qe.QueryBatchRequest(requests))
+        for i, points in zip(flat, found, strict=True):
+            answers[i] = rank([_hit(p) for p in points], queries[i])
+    for i in live:
+        if queries[i].group_by is not None:
+            answers[i] = _grouped(collection, queries[i])
+    return answers
+
+
+def _grouped(collection: EdgeCollection, query: Query) -> list[Hit]:
+    """Groups, which this engine lacks: ask for more until enough groups are full or nothing is left."""
+    wanted = query.offset + query.limit
+    asked = max(4 * wanted, 64)
+    while True:
+        points = collection.shard.query(_request(collection, query, asked, 0))
+        kept = thin(rank([_hit(p) for p in points], query), query)
+        if len(kept) >= wanted or len(points) < asked:
+            return kept[query.offset :]
+        asked *= 4
+
+
+def _request(collection: EdgeCollection, query: Query, limit: int, offset: int) -> qe.QueryRequest:
+    question: qe.Query
+    if is_plain(query):
+        question = qe.Query.Nearest(query.positives[0], using=query.using)  # type: ignore[arg-type]
+    else:
+        examples = qe.RecommendQuery(positives=list(query.positives), negatives=list(query.negatives))  # type: ignore[arg-type]
+        question = qe.Query.RecommendBestScore(examples, using=query.using)
+    names = set(query.with_vectors) | (set() if is_plain(query) else {query.using})
+    return qe.QueryRequest(
+        limit=limit,
+        offset=offset,
+        query=question,
+        filter=edge_filter(query.where, query.exclude_ids),
+        params=_EXACT if query.exact else _INDEXED,
+        with_payload=True,
+        with_vector=collection.declared(sorted(names)) or False,
+    )
+
+
+def _hit(found: qe.ScoredPoint) -> Hit:
+    return Hit(str(found.id), found.score, found.payload or {}, read_vectors(found.vector))
+
+
+def read_point(record: qe.Record, names: Iterable[str]) -> Point:
+    """A record as a point with only the named vectors."""
+    vectors = read_vectors(record.vector)
+    return Point(str(record.id), {n: vectors[n] for n in names if n in vectors}, record.payload or {})
+
+
+def read_vectors(raw: qe.Vector | None) -> dict[str, Vector]:
+    """The engine's vectors (name -> list) as float32 arrays."""
+    return {n: np.asarray(v, dtype=np.float32) for n, v in raw.items()} if isinstance(raw, dict) else {}

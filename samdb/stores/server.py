@@ -1,0 +1,217 @@
+"""The store on a Qdrant server or cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TypeVar
+
+from qdrant_client import QdrantClient, models
+
+from samdb.core.points import CollectionSpec, CollectionStatus, Hit, Payload, Point, Query, Where
+from samdb.core.vectors import Vector
+from samdb.errors import StoreError
+from samdb.stores import checks
+from samdb.stores.facets import facet_text, ordered
+from samdb.stores.filter_server import server_filter
+from samdb.stores.json_path import json_path
+from samdb.stores.server_collections import ServerCollections
+from samdb.stores.server_connection import ServerAddress, ServerConnection
+from samdb.stores.server_query import answer_all, plain, read_point, write_point, write_vectors
+
+_PAGE = 1000
+_PAGE_WITH_VECTORS = 250
+# a point with all of vit_t's vectors is 46 kB of JSON, and the server takes 32 MB a request
+_BATCH = 256
+_FIRST_FACETS = 1000
+
+_T = TypeVar("_T")
+
+
+class ServerStore:
+    """The VectorStore of many processes and machines; every write is acknowledged before it returns."""
+
+    def __init__(self, address: ServerAddress, prefix: str = "") -> None:
+        """Connect; `prefix` keeps several stores on one server apart.
+
+        Raises StoreUnavailableError when no server answers.
+        """
+        self._connection = ServerConnection(address)
+        self._collections = ServerCollections(self._connection, prefix)
+        self._closed = False
+
+    @property
+    def address(self) -> str:
+        """The server's URL, without any secret."""
+        return self._connection.shown
+
+    @property
+    def uses_grpc(self) -> bool:
+        """Whether the store talks gRPC; else it talks REST."""
+        return self._connection.uses_grpc
+
+    def __repr__(self) -> str:
+        """Show the address, never the key."""
+        return f"ServerStore({self.address!r})"
+
+    def collections(self) -> list[str]:
+        """The names of the collections that exist, sorted."""
+        self._check_open()
+        return sorted(self._collections.physical_names())
+
+    def create_collection(self, spec: CollectionSpec) -> None:
+        """Create the collection, or give an existing one the indexes that it lacks.
+
+        Raises StoreLayoutError when it exists with other vectors.
+        """
+        self._check_open()
+        self._collections.create(spec)
+
+    def drop_collection(self, name: str) -> None:
+        """Delete the collection with all its points, if it exists."""
+        self._check_open()
+        self._collections.drop(name)
+
+    def upsert(self, name: str, points: Sequence[Point]) -> None:
+        """Write points; the same id replaces. Raises StoreRejectedError and writes none if one is bad."""
+        alias = self._alias(name)
+        checks.check_points(self._collections.spec(name), points)
+        self._connection.call_each(
+            _batches(points, _BATCH),
+            lambda c, some: c.upsert(alias, [write_point(p) for p in some], wait=True),
+        )
+
+    def set_payload(self, name: str, ids: Sequence[str], payload: Payload) -> None:
+        """Set these payload keys on these points. Raises StoreRejectedError if one does not exist."""
+        alias = self._alias(name)
+        checks.check_ids(ids)
+        checks.check_payload(name, payload)
+        values = {key: plain(value) for key, value in payload.items()}
+        for start in range(0, len(ids), _PAGE):
+            batch = list(ids[start : start + _PAGE])
+            self._connection.call(
+                lambda c, batch=batch: c.set_payload(alias, values, points=batch, wait=True)
+            )
+
+    def set_vectors(self, name: str, vectors: Mapping[str, Mapping[str, Vector]]) -> None:
+        """Set named vectors on points. Raises StoreRejectedError if one does not exist."""
+        alias = self._alias(name)
+        checks.check_vectors(self._collections.spec(name), vectors)
+        changes = [models.PointVectors(id=i, vector=write_vectors(v)) for i, v in vectors.items() if v]
+        self._connection.call_each(
+            _batches(changes, _BATCH), lambda c, some: c.update_vectors(alias, some, wait=True)
+        )
+
+    def delete(self, name: str, *, ids: Sequence[str] = (), where: Where = ()) -> None:
+        """Delete points by id, or all that match a non-empty filter."""
+        alias = self._alias(name)
+        checks.check_delete(ids, where)
+        selectors: list[models.PointsSelector] = [
+            models.PointIdsList(points=[*b]) for b in _batches(ids, _PAGE)
+        ]
+        matching = server_filter(where)
+        if matching is not None:
+            selectors.append(models.FilterSelector(filter=matching))
+        self._connection.call_each(selectors, lambda c, chosen: c.delete(alias, chosen, wait=True))
+
+    def get(self, name: str, ids: Sequence[str], with_vectors: Sequence[str] = ()) -> list[Point]:
+        """The points that exist among `ids`, in that order, with the named vectors asked for."""
+        alias = self._alias(name)
+        checks.check_ids(ids)
+        checks.check_vector_names(self._collections.spec(name), with_vectors)
+        names = list(with_vectors)
+        records = self._connection.call_each(
+            _batches(ids, _PAGE),
+            lambda c, some: c.retrieve(alias, some, with_payload=True, with_vectors=names or False),
+        )
+        found = {str(r.id): r for batch in records for r in batch}
+        return [read_point(found[i], names) for i in ids if i in found]
+
+    def scroll(self, name: str, where: Where = (), with_vectors: Sequence[str] = ()) -> Iterator[Point]:
+        """All points that match, paged to the end, in the order of their ids."""
+        alias = self._alias(name)
+        checks.check_vector_names(self._collections.spec(name), with_vectors)
+        return self._pages(alias, server_filter(where), list(with_vectors))
+
+    def count(self, name: str, where: Where = ()) -> int:
+        """How many points match, exactly."""
+        alias = self._alias(name)
+        matching = server_filter(where)
+        return self._connection.call(lambda c: c.count(alias, count_filter=matching, exact=True)).count
+
+    def facet(self, name: str, key: str, where: Where = ()) -> dict[str, int]:
+        """How many points have each value of an indexed key, most frequent first, exactly."""
+        alias = self._alias(name)
+        checks.check_indexed(self._collections.spec(name), key)
+        matching = server_filter(where)
+        limit = _FIRST_FACETS
+
+        def ask(client: QdrantClient) -> models.FacetResponse:
+            return client.facet(alias, json_path(key), matching, limit=limit, exact=True)
+
+        while len(hits := self._connection.call(ask).hits) >= limit:
+            limit *= 10
+        return ordered({facet_text(h.value): h.count for h in hits})
+
+    def query(self, name: str, queries: Sequence[Query]) -> list[list[Hit]]:
+        """Answer queries in one batch; the answers are in their order."""
+        alias = self._alias(name)
+        checks.check_queries(self._collections.spec(name), queries)
+        return answer_all(self._connection, alias, queries)
+
+    def optimize(self, name: str) -> None:
+        """Ask for the vector indexes; the server builds them by itself, in the background."""
+        alias = self._alias(name)
+        if self._connection.call(lambda c: c.get_collection(alias)).status == models.CollectionStatus.GREY:
+            # after a restart the server waits for a first change before it goes on optimizing
+            physical = self._collections.physical_names()[name]
+            nudge = models.OptimizersConfigDiff()
+            self._connection.call(lambda c: c.update_collection(physical, optimizers_config=nudge))
+
+    def flush(self, name: str) -> None:
+        """Nothing to do: the server acknowledges a write only once it is in its log."""
+        self._alias(name)
+
+    def status(self, name: str) -> CollectionStatus:
+        """Counts of one collection; what it takes on the server's disk is not told."""
+        alias = self._alias(name)
+        physical = self._collections.physical_names().get(name)
+        if physical is None:
+            raise checks.no_collection(self.address, name)
+        info = self._connection.call(lambda c: c.get_collection(alias))
+        return CollectionStatus(name, physical, self.count(name), info.indexed_vectors_count or 0, None)
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        if not self._closed:
+            self._closed = True
+            self._connection.close()
+
+    def _pages(self, alias: str, matching: models.Filter | None, names: list[str]) -> Iterator[Point]:
+        offset: models.ExtendedPointId | None = None
+        limit = _PAGE_WITH_VECTORS if names else _PAGE
+
+        def ask(client: QdrantClient) -> tuple[list[models.Record], models.ExtendedPointId | None]:
+            return client.scroll(
+                alias, matching, limit=limit, offset=offset, with_payload=True, with_vectors=names or False
+            )
+
+        while True:
+            records, offset = self._connection.call(ask)
+            yield from (read_point(r, names) for r in records)
+            if offset is None:
+                return
+
+    def _alias(self, name: str) -> str:
+        """The alias of a collection. Raises StoreLayoutError when it does not exist."""
+        self._check_open()
+        self._collections.spec(name)
+        return self._collections.alias(name)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise StoreError(f"the store at {self.address} is closed: open it again")
+
+
+def _batches(items: Sequence[_T], size: int) -> Iterator[list[_T]]:
+    for start in range(0, len(items), size):
+        yield list(items[start : start + size])

@@ -1,0 +1,187 @@
+"""The line to a Qdrant server: gRPC where it answers, else REST; retries; errors translated."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import socket
+import warnings
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import urlsplit, urlunsplit
+
+from qdrant_client import QdrantClient
+from tenacity import (
+    Retrying,
+    retry_if_exception,
+    stop_after_attempt,
+    stop_after_delay,
+    wait_random_exponential,
+)
+
+from samdb.errors import ConfigError, StoreUnavailableError
+from samdb.stores.server_errors import FOREIGN, is_transient, translate
+
+_T = TypeVar("_T")
+_B = TypeVar("_B")
+_LOG = logging.getLogger(__name__)
+_ATTEMPTS = 4
+_PROBE_S = 1.0
+# facets and groups as used here
+_OLDEST = (1, 12)
+
+
+@dataclass(frozen=True, slots=True)
+class ServerAddress:
+    """How to reach a server. `url` is http(s)://host[:port][/path]; REST's port is 6333 unless given.
+
+    `grpc_port` is REST's port + 1 unless given, as Qdrant does by itself. `tls_ca` is a PEM file of the
+    authority that signed the server's certificate; `tls_verify` False trusts any certificate.
+    """
+
+    url: str
+    api_key: str | None = None
+    timeout_s: float = 30.0
+    prefer_grpc: bool = True
+    grpc_port: int | None = None
+    tls_ca: Path | None = None
+    tls_verify: bool = True
+
+    def __post_init__(self) -> None:
+        parts = urlsplit(self.url)
+        try:
+            usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        except ValueError:
+            usable = False
+        if not usable:
+            raise ConfigError(f"{self.url!r} is no server address: write http://host:6333")
+        if parts.username or parts.password:
+            raise ConfigError("a server address must hold no password: use the API key setting")
+        if self.tls_ca is not None and not self.tls_ca.is_file():
+            raise ConfigError(f"the TLS CA file {self.tls_ca} does not exist")
+
+    def __repr__(self) -> str:
+        """Show the address, never the key."""
+        return f"ServerAddress({self.shown!r})"
+
+    @property
+    def shown(self) -> str:
+        """The address for messages."""
+        parts = urlsplit(self.url)
+        return urlunsplit((parts.scheme, parts.netloc, parts.path.rstrip("/"), "", ""))
+
+    @property
+    def port(self) -> int:
+        """REST's port."""
+        return urlsplit(self.url).port or 6333
+
+
+class ServerConnection:
+    """A client that answers in samdb's errors and tries again what may succeed in a moment."""
+
+    def __init__(self, address: ServerAddress) -> None:
+        """Connect. Raises StoreUnavailableError when no Qdrant server answers there."""
+        self._address = address
+        self._client = _client(address, grpc=False)
+        self.uses_grpc = False
+        try:
+            self._connect()
+        except BaseException:
+            self._client.close()
+            raise
+
+    @property
+    def shown(self) -> str:
+        """The address for messages."""
+        return self._address.shown
+
+    def call(self, ask: Callable[[QdrantClient], _T]) -> _T:
+        """What `ask` answers, or a StoreError of the kind that `server_errors.translate` chooses."""
+        try:
+            return self.call_raw(ask)
+        except FOREIGN as exc:
+            raise translate(self.shown, exc) from exc
+
+    def call_each(self, items: Iterable[_B], ask: Callable[[QdrantClient, _B], _T]) -> list[_T]:
+        """What `ask` answers for each item, one call after the other; as `call`."""
+        return [self._call_one(item, ask) for item in items]
+
+    def call_raw(self, ask: Callable[[QdrantClient], _T]) -> _T:
+        """As `call`, but the client's own errors come through."""
+        tries = Retrying(
+            retry=retry_if_exception(is_transient),
+            stop=stop_after_attempt(_ATTEMPTS) | stop_after_delay(self._address.timeout_s),
+            wait=wait_random_exponential(multiplier=0.1, max=2.0),
+            reraise=True,
+        )
+        return tries(ask, self._client)
+
+    def _call_one(self, item: _B, ask: Callable[[QdrantClient, _B], _T]) -> _T:
+        return self.call(lambda c: ask(c, item))
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._client.close()
+
+    def _connect(self) -> None:
+        version = self.call(lambda c: c.info()).version
+        self.call(lambda c: c.get_aliases())  # the first call that needs the key
+        numbers = tuple(int(n) for n in version.split("-")[0].split(".")[:2] if n.isdigit())
+        if numbers < _OLDEST:
+            raise StoreUnavailableError(
+                f"the Qdrant server at {self.shown} is version {version}: samdb needs 1.12 or newer, "
+                "upgrade it with `docker compose pull && docker compose up -d`"
+            )
+        if self._address.prefer_grpc:
+            self._switch_to_grpc(version)
+
+    def _switch_to_grpc(self, version: str) -> None:
+        """Use gRPC if the same server answers there; a proxy or another server may sit on that port."""
+        address = self._address
+        # gRPC has no way to trust any certificate
+        if not address.tls_verify or not _port_open(address):
+            return
+        client = _client(address, grpc=True)
+        try:
+            same = client.info().version == version
+            client.get_aliases()
+        except FOREIGN as exc:
+            _LOG.debug("no gRPC at %s: %s", self.shown, type(exc).__name__)
+            same = False
+        if same:
+            self._client.close()
+            self._client, self.uses_grpc = client, True
+        else:
+            client.close()
+
+
+def _client(address: ServerAddress, *, grpc: bool) -> QdrantClient:
+    verify: bool | str = str(address.tls_ca) if address.tls_ca else address.tls_verify
+    options = {"root_certificates": address.tls_ca.read_bytes()} if address.tls_ca and grpc else {}
+    with warnings.catch_warnings():
+        # a key over plain HTTP: usual on one machine and inside a compose network, and the user's choice
+        warnings.filterwarnings("ignore", message="Api key is used with an insecure connection")
+        return QdrantClient(
+            url=address.shown,
+            port=address.port,
+            grpc_port=_grpc_port(address),
+            prefer_grpc=grpc,
+            api_key=address.api_key,
+            timeout=max(1, round(address.timeout_s)),
+            grpc_options=options or None,
+            check_compatibility=False,  # done in `_connect`, as an error instead of a warning
+            verify=verify,
+        )
+
+
+def _grpc_port(address: ServerAddress) -> int:
+    return address.grpc_port or address.port + 1
+
+
+def _port_open(address: ServerAddress) -> bool:
+    host = urlsplit(address.url).hostname or ""
+    with contextlib.suppress(OSError), socket.create_connection((host, _grpc_port(address)), _PROBE_S):
+        return True
+    return False
