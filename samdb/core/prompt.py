@@ -44,8 +44,8 @@ class MaskCandidate:
     """A mask that SAM offers for a prompt.
 
     `output` is the decoder's output: 0 the single-mask one, 1-3 the multimask ones (NOT ordered by size or
-    promise). `tokens` (4, D) float32 are the decoder's mask tokens of all four outputs. `prompt_box_xyxy`
-    is the box that was asked with, if any.
+    promise). `tokens` (4, D) float32 are the decoder's mask tokens of all four outputs, or (0, 0) for a mask
+    from the grid.
     """
 
     mask: Rle

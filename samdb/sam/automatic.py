@@ -88,7 +88,7 @@ def generate_masks(
         # of the same thing seen in several crops, the closest look wins
         keep = nms(_inclusive(found), 1.0 / np.array(crop_sizes, dtype=np.float64), settings.crop_nms_iou)
         found = [found[i] for i in keep]
-    return found
+    return sorted(found, key=lambda mask: -mask.predicted_iou)
 
 
 def point_grid(per_side: int) -> NDArray[np.float64]:
@@ -114,7 +114,8 @@ def crop_boxes(
         crop_h = math.ceil((shared * (n - 1) + height) / n)
         corners = [((crop_w - shared) * i, (crop_h - shared) * j) for i in range(n) for j in range(n)]
         boxes += [((x, y, min(x + crop_w, width), min(y + crop_h, height)), layer) for x, y in corners]
-    return boxes
+    # an image of a few pixels has crops without any
+    return [(box, layer) for box, layer in boxes if box[2] > box[0] and box[3] > box[1]]
 
 
 def _masks_of_crop(

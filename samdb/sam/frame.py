@@ -31,9 +31,10 @@ class Frame:
 
     @property
     def input_hw(self) -> tuple[int, int]:
-        """The image's (height, width) inside the square, in px."""
+        """The image's (height, width) inside the square, in px; at least 1, however thin the image is."""
         scale = self.square / max(self.size_hw)
-        return int(self.size_hw[0] * scale + 0.5), int(self.size_hw[1] * scale + 0.5)
+        height, width = (max(1, int(v * scale + 0.5)) for v in self.size_hw)
+        return height, width
 
     def to_input(self, points_xy: NDArray[np.floating]) -> NDArray[np.float32]:
         """Points (..., 2) in image px -> px of the square."""

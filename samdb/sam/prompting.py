@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from samdb.core.boxes import Box, box_problem
 from samdb.core.masks import Rle
 from samdb.core.prompt import Prompt
 from samdb.errors import InputError
@@ -27,8 +28,11 @@ def same_shape(prompt: Prompt) -> tuple[bool, int, bool]:
 def embed_prompts(decoder: Decoder, frame: Frame, prompts: Sequence[Prompt]) -> tuple[Tensor, Tensor | None]:
     """Sparse (P, T, 256) and, for mask prompts, dense (P, 256, 64, 64) embeddings of prompts of one shape.
 
-    A mask alone is given together with its tight box: SAM's mask input refines another prompt.
+    A mask alone is given together with its tight box: SAM's mask input refines another prompt. Raises
+    InputError on a box, point or mask that can be no question: not finite, inverted, empty, of another size.
     """
+    for prompt in prompts:
+        _check(prompt)
     points = np.array([p.points_xy for p in prompts], dtype=np.float64).reshape(len(prompts), -1, 2)
     marks = torch.tensor([p.foreground for p in prompts], dtype=torch.float32).view(len(prompts), -1)
     coords = torch.from_numpy(frame.to_input(points)) if points.size else None
@@ -47,7 +51,18 @@ def embed_prompts(decoder: Decoder, frame: Frame, prompts: Sequence[Prompt]) -> 
     return sparse, decoder.mask_embeddings(torch.stack([_mask_logits(m, frame) for m in masks]))
 
 
-def _box_of(prompt: Prompt) -> tuple[float, float, float, float] | None:
+def _check(prompt: Prompt) -> None:
+    """One value that is not finite would make NaN of the whole answer."""
+    problem = None if prompt.box_xyxy is None else box_problem(prompt.box_xyxy)
+    if problem:
+        raise InputError(f"cannot prompt with this: {problem}")
+    if not np.isfinite(prompt.points_xy).all():
+        raise InputError(f"cannot prompt with the points {prompt.points_xy}: give finite numbers, in px")
+    if prompt.mask is not None and prompt.mask.area_px == 0:
+        raise InputError("cannot prompt with an empty mask: set at least one pixel")
+
+
+def _box_of(prompt: Prompt) -> Box | None:
     if prompt.box_xyxy is None and prompt.mask is not None and not prompt.points_xy:
         return prompt.mask.box_xyxy
     return prompt.box_xyxy

@@ -15,7 +15,7 @@ from torch import Tensor
 from samdb.core.masks import Rle
 from samdb.core.prompt import MaskCandidate, Prompt
 from samdb.core.vectors import Vector, normalise
-from samdb.errors import ImageError
+from samdb.errors import ImageError, InputError
 from samdb.sam.automatic import AutomaticSettings, generate_masks
 from samdb.sam.crops import CropEmbedder
 from samdb.sam.decoder import Attended, Decoder, ImageTokens
@@ -141,10 +141,15 @@ class SamSegmenter:
     def embed(
         self, image: SamImage, masks: Sequence[MaskCandidate], recipes: Sequence[str]
     ) -> list[Mapping[str, Vector]]:
-        """For each mask its embeddings, recipe -> unit-norm float32 vector (D,)."""
+        """For each mask its embeddings, recipe -> unit-norm float32 vector (D,).
+
+        Raises InputError on a mask that is empty or of another image's size.
+        """
         wanted = check_recipes(recipes)
         if not masks:
             return []
+        for candidate in masks:
+            _check_mask(candidate.mask, image.size_hw)
         parts = {name for r in wanted for name in (r.parts or (r.name,))}
         rows: dict[str, NDArray[np.float32]] = {}
         weights = [coverage(m.mask, image.frame, GRID) for m in masks] if parts & {"neck", "backbone"} else []
@@ -226,6 +231,13 @@ class SamSegmenter:
     def _encode_crop(self, crop: NDArray[np.uint8]) -> tuple[Frame, ImageTokens]:
         encoded = self.encode(crop)
         return encoded.frame, encoded.tokens
+
+
+def _check_mask(mask: Rle, size_hw: tuple[int, int]) -> None:
+    if mask.size_hw != size_hw:
+        raise InputError(f"the mask is {mask.size_hw} px (H, W) but the image is {size_hw}; resize the mask")
+    if mask.area_px == 0:
+        raise InputError("an empty mask has no embedding: leave it out")
 
 
 def _distinct(drawn: list[tuple[Tensor, int]], quality: list[float]) -> list[tuple[Tensor, int]]:
