@@ -89,6 +89,9 @@ class Segmenter(Protocol):
     ) -> list[Mapping[str, Vector]]:
         """For each mask its embeddings (recipe -> unit-norm float32 vector)."""
 
+    def image_vector(self, image: EncodedImage) -> Vector:
+        """One unit-norm vector (256,) for the whole image."""
+
     def is_sub_cell(self, mask: Rle) -> bool:
         """Whether the mask is too small for the feature grid, so that its covering cell speaks for it."""
 

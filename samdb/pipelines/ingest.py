@@ -3,36 +3,28 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from samdb.core.points import Condition, Point, Where
 from samdb.core.sample import Sample
-from samdb.core.vectors import Vector
-from samdb.errors import ImageError
+from samdb.errors import ImageError, InputError, ModelError
 from samdb.pipelines.cutting import CutSettings, cut_image
 from samdb.pipelines.ledger import LedgerEntry, file_sha256, fingerprint, ledger_point, read_ledger
-from samdb.ports import Dataset, EncodedImage, Segmenter, VectorStore
+from samdb.ports import Dataset, Segmenter, VectorStore
 from samdb.stores.codec import segment_to_point
 from samdb.stores.layout import IMAGES, SEGMENTS
 
-#: images whose points are made durable together: an fsync costs about 12 ms, a killed run repeats at most these
+#: images whose points are made durable together (an fsync costs about 12 ms); a killed run repeats at most
+#: these
 _IMAGES_PER_FLUSH = 8
 #: images read and decoded ahead of SAM
 _READ_AHEAD = 2
-
-
-class IngestSegmenter(Segmenter, Protocol):
-    """What ingest needs beyond cutting: one vector for the whole image."""
-
-    def image_vector(self, image: EncodedImage) -> Vector:
-        """One unit-norm vector (256,) for the whole image."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +90,7 @@ ReadImage = Callable[[Sample], NDArray[np.uint8]]
 
 def ingest(
     dataset: Dataset,
-    segmenter: IngestSegmenter,
+    segmenter: Segmenter,
     store: VectorStore,
     settings: CutSettings,
     *,
@@ -117,23 +109,28 @@ def ingest(
     Raises StoreError when the store fails; what was acknowledged stays, and the next run resumes.
     """
     started = time.perf_counter()
-    samples = list(islice(dataset.samples(split), limit))
+    n_total = _count(dataset, split, limit)
+    samples = islice(dataset.samples(split), limit)
     ledger = read_ledger(store, dataset.name)
     tally = _Tally()
     writer = _Writer(store)
+    seen = 0
     for seen, work in enumerate(_read_ahead(samples, ledger, segmenter, settings, read_image), 1):
         if isinstance(work, LedgerEntry):
             _count_unchanged(work, tally)
         elif work.pixels is None:
-            _quarantine(work, writer, tally)
+            _quarantine(work, work.reason or "it could not be read", writer, tally)
         else:
-            _ingest_image(work, work.pixels, segmenter, settings, run, writer, tally)
-        on_progress(IngestProgress(len(samples), seen, tally.n_segments))
+            try:
+                _ingest_image(work, work.pixels, segmenter, settings, run, writer, tally)
+            except (InputError, ModelError, ValueError) as exc:
+                _quarantine(work, str(exc), writer, tally)
+        on_progress(IngestProgress(n_total, seen, tally.n_segments))
     writer.flush()
     tally.n_removed = writer.n_removed
     return IngestReport(
         dataset=dataset.name,
-        n_images=len(samples),
+        n_images=seen,
         n_ingested=tally.n_ingested,
         n_unchanged=tally.n_unchanged,
         n_segments=tally.n_segments,
@@ -144,8 +141,14 @@ def ingest(
     )
 
 
+def _count(dataset: Dataset, split: str | None, limit: int | None) -> int:
+    rows = dataset.summary()
+    n = sum(row.n_images for row in rows if split is None or row.split == split)
+    return n if limit is None else min(n, limit)
+
+
 def _read_ahead(
-    samples: Sequence[Sample],
+    samples: Iterable[Sample],
     ledger: dict[str, LedgerEntry],
     segmenter: Segmenter,
     settings: CutSettings,
@@ -184,8 +187,7 @@ def _count_unchanged(entry: LedgerEntry, tally: _Tally) -> None:
         tally.quarantined.append(Problem(entry.image_id, entry.reason or "unknown"))
 
 
-def _quarantine(work: _Work, writer: _Writer, tally: _Tally) -> None:
-    reason = work.reason or "unknown"
+def _quarantine(work: _Work, reason: str, writer: _Writer, tally: _Tally) -> None:
     tally.quarantined.append(Problem(work.sample.image_id, reason))
     entry = LedgerEntry(
         work.sample.image_id, work.sha256, work.fingerprint, "quarantined", 0, reason, work.sample.problems
@@ -196,7 +198,7 @@ def _quarantine(work: _Work, writer: _Writer, tally: _Tally) -> None:
 def _ingest_image(
     work: _Work,
     pixels: NDArray[np.uint8],
-    segmenter: IngestSegmenter,
+    segmenter: Segmenter,
     settings: CutSettings,
     run: str,
     writer: _Writer,

@@ -51,7 +51,7 @@ def ledger_point(
     sample: Sample, entry: LedgerEntry, size_hw: tuple[int, int] | None, vector: Vector | None
 ) -> Point:
     """The point to write for an image; `vector` is its global vector, None when it could not be read."""
-    payload: dict[str, str | int | None | list[int] | list[str]] = {
+    payload: dict[str, str | int | list[int] | list[str] | None] = {
         "dataset": sample.dataset,
         "split": sample.split,
         "image_id": sample.image_id,
