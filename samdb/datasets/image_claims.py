@@ -1,0 +1,64 @@
+"""Which label file speaks for which image, where the layout of the folders does not tell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path, PurePosixPath
+
+from samdb.datasets.image_files import ImageFinder, find_images, is_label_folder
+from samdb.datasets.records import ImageFolder, LabelSource
+from samdb.datasets.splits import NO_SPLIT, split_of_folder, split_order
+
+
+class ImageClaims:
+    """The images of a folder, each claimed by the first label file that names it.
+
+    Pictures in folders of labels (`masks`, `panoptic_val2017`, ...) and those in `exclude` are no images.
+    """
+
+    def __init__(self, root: Path, exclude: Iterable[str] = ()) -> None:
+        left_out = set(exclude)
+        self._ids = [i for i in find_images(root) if i not in left_out and not is_label_folder(i)]
+        self._finder = ImageFinder(self._ids)
+        self._claimed: dict[str, tuple[str, LabelSource]] = {}
+
+    def claim(
+        self, file_name: str, folders: Sequence[str], split: str | None, source: LabelSource
+    ) -> str | None:
+        """Find the image that a label file names and let `source` speak for it unless another does.
+
+        Returns the image's id, None when there is no such image. `split` None: told from its folders.
+        """
+        image_id = self._finder.find(file_name, folders)
+        if image_id is not None:
+            self._claimed.setdefault(image_id, (split or _split(image_id), source))
+        return image_id
+
+    def claimed_by(self, source: LabelSource) -> int:
+        """How many images `source` speaks for."""
+        return sum(owner is source for _, owner in self._claimed.values())
+
+    def folders(self, *, with_rest: bool) -> tuple[ImageFolder, ...]:
+        """The claimed images by split and folder; `with_rest` also those that no label file names."""
+        groups: dict[tuple[str, str, int], list[str]] = {}
+        sources: dict[int, LabelSource] = {}
+        for image_id in self._ids:
+            split, source = self._claimed.get(image_id, (_split(image_id), None))
+            if source is None and not with_rest:
+                continue
+            groups.setdefault((split, _folder(image_id), id(source)), []).append(image_id)
+            if source is not None:
+                sources[id(source)] = source
+        ordered = sorted(groups.items(), key=lambda item: (split_order(item[0][0]), item[1][0]))
+        return tuple(
+            ImageFolder(folder, split, tuple(ids), sources.get(owner))
+            for (split, folder, owner), ids in ordered
+        )
+
+
+def _folder(image_id: str) -> str:
+    return str(PurePosixPath(image_id).parent)
+
+
+def _split(image_id: str) -> str:
+    return split_of_folder(_folder(image_id).split("/")) or NO_SPLIT
