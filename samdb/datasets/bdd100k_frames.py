@@ -115,6 +115,10 @@ def _list_frames(content: Json) -> list[Json] | None:
     return [top] if "name" in top else None
 
 
+# stands for every lane and drivable area, of which nothing else is needed
+_REGION: dict[str, Json] = {"category": "lane"}
+
+
 class _Slimmer:
     """Throws away, while a file is parsed, what can never become a label."""
 
@@ -123,8 +127,8 @@ class _Slimmer:
 
     def __call__(self, entry: dict[str, Json]) -> Json:
         if "category" in entry:
-            if "poly2d" in entry and is_region(str(entry["category"])):
-                entry["poly2d"] = []
+            if "box2d" not in entry and is_region(str(entry["category"])):
+                return _REGION
             attributes = entry.get("attributes")
             if isinstance(attributes, dict):
                 entry["attributes"] = self._share(attributes)

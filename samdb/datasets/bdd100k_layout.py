@@ -103,10 +103,11 @@ def _holds_labels(folder: Path) -> bool:
 
 
 def _is_there(path: Path) -> bool:
-    """Whether a label file exists, or a folder whose first files are labels: `100k/train` may hold images too."""
+    """Whether a label file exists, or a folder with label files in it: `100k/train` may also hold images."""
+    suffix = ".png" if path.parent.name == "bitmasks" else ".json"
     try:
         with os.scandir(path) as entries:
-            return any(e.name.endswith((".json", ".png")) for e in islice(entries, 8))
+            return any(e.name.endswith(suffix) for e in islice(entries, 8))
     except NotADirectoryError:
         return True
     except OSError:

@@ -44,8 +44,8 @@ def open_coco(path: Path, name: str | None = None) -> ImageDataset:
     files = find_label_files(path, "coco")
     if not files:
         raise DatasetError(
-            f"{path} does not look like COCO: no JSON with `images` and `annotations` in it or the folders in it; "
-            "give the folder that holds `annotations`, or another --format"
+            f"{path} does not look like COCO: no JSON with `images` and `annotations` in it or the folders "
+            "in it; give the folder that holds `annotations`, or another --format"
         )
     root = path.parent if path.name == "annotations" else path
     return ImageDataset(name or root.name, FORMAT, root, lambda: _catalogue(files, root, all_images=True))

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
 from samdb.datasets.image_files import ImageFinder, find_images, is_label_folder
-from samdb.datasets.records import ImageFolder, LabelSource
+from samdb.datasets.records import ImageFolder, ImageLabels, LabelSource
 from samdb.datasets.splits import NO_SPLIT, split_of_folder, split_order
 
 
@@ -38,22 +38,22 @@ class ImageClaims:
         """How many images `source` speaks for."""
         return sum(owner is source for _, owner in self._claimed.values())
 
+    def labels_of(self, image_id: str) -> ImageLabels | None:
+        """What the label file that speaks for an image says of it."""
+        claimed = self._claimed.get(image_id)
+        return None if claimed is None else claimed[1].labels_of(image_id)
+
     def folders(self, *, with_rest: bool) -> tuple[ImageFolder, ...]:
         """The claimed images by split and folder; `with_rest` also those that no label file names."""
-        groups: dict[tuple[str, str, int], list[str]] = {}
-        sources: dict[int, LabelSource] = {}
+        groups: dict[tuple[str, str], list[str]] = {}
         for image_id in self._ids:
-            split, source = self._claimed.get(image_id, (_split(image_id), None))
-            if source is None and not with_rest:
-                continue
-            groups.setdefault((split, _folder(image_id), id(source)), []).append(image_id)
-            if source is not None:
-                sources[id(source)] = source
-        ordered = sorted(groups.items(), key=lambda item: (split_order(item[0][0]), item[1][0]))
-        return tuple(
-            ImageFolder(folder, split, tuple(ids), sources.get(owner))
-            for (split, folder, owner), ids in ordered
-        )
+            claimed = self._claimed.get(image_id)
+            if claimed is not None or with_rest:
+                split = claimed[0] if claimed is not None else _split(image_id)
+                groups.setdefault((split, _folder(image_id)), []).append(image_id)
+        ordered = sorted(groups.items(), key=lambda item: (split_order(item[0][0]), item[0][1]))
+        source = self if self._claimed else None
+        return tuple(ImageFolder(folder, split, tuple(ids), source) for (split, folder), ids in ordered)
 
 
 def _folder(image_id: str) -> str:

@@ -42,7 +42,7 @@ def is_label_folder(relative: str) -> bool:
 
 
 def root_of_label_file(path: Path) -> Path:
-    """The dataset's folder, given a label file: the file's own, or the one above `annotations`, `labels`, ..."""
+    """The dataset's folder, given a label file: the folder it is in, or the one above `annotations`."""
     folder = path.parent
     while folder.name.lower() in _LABEL_FOLDERS and folder != folder.parent:
         folder = folder.parent
