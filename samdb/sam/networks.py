@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from samdb.errors import ConfigError, WeightsError
 from samdb.sam.modeling import build_sam, modeling
-from samdb.sam.tiny_vit import EMBED_DIMS, TinyViT, fold_batchnorm
+from samdb.sam.recipes import BACKBONE_DIMS
+from samdb.sam.tiny_vit import TinyViT, fold_batchnorm
 
 #: side of the square that every image is scaled and padded to, in px
 INPUT_SIZE = 1024
@@ -21,8 +22,6 @@ INPUT_SIZE = 1024
 CELL_PX = 16
 #: cells along one side
 GRID = INPUT_SIZE // CELL_PX
-
-BACKBONE_DIMS: Mapping[str, int] = {"vit_t": EMBED_DIMS[3], "vit_b": 768, "vit_l": 1024, "vit_h": 1280}
 
 
 class VitEncoder(nn.Module):

@@ -10,6 +10,9 @@ from samdb.errors import ConfigError
 
 Source: TypeAlias = Literal["neck", "backbone", "token", "tokens", "crop", "fused"]
 
+#: the vector that a trained head makes of a segment
+PROJECTION, PROJECTION_DIM = "proj", 128
+
 _NECK_DIM = 256
 _TOKEN_DIM = 256
 _N_TOKENS = 4
@@ -63,6 +66,15 @@ def check_recipes(names: Sequence[str]) -> tuple[Recipe, ...]:
     return tuple(RECIPES[name] for name in dict.fromkeys(names))
 
 
-def vector_dims(backbone_dim: int) -> dict[str, int]:
-    """Dimension of every recipe for a model whose backbone is `backbone_dim` wide."""
-    return {name: recipe.dim(backbone_dim) for name, recipe in RECIPES.items()}
+#: how wide the features before the neck are
+BACKBONE_DIMS: Mapping[str, int] = {"vit_t": 320, "vit_b": 768, "vit_l": 1024, "vit_h": 1280}
+
+
+def layout_dims(model: str) -> dict[str, int]:
+    """Dimension of every vector a model's segments can have: its recipes, and the projection of a trained
+    head. Raises ConfigError on an unknown model.
+    """
+    if model not in BACKBONE_DIMS:
+        raise ConfigError(f"unknown model {model!r}: choose one of {', '.join(BACKBONE_DIMS)}")
+    dims = {name: recipe.dim(BACKBONE_DIMS[model]) for name, recipe in RECIPES.items()}
+    return {**dims, PROJECTION: PROJECTION_DIM}

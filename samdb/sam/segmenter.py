@@ -15,7 +15,8 @@ from torch import Tensor
 from samdb.core.masks import Rle
 from samdb.core.prompt import MaskCandidate, Prompt
 from samdb.core.vectors import Vector, normalise
-from samdb.errors import ImageError, InputError
+from samdb.errors import ImageError, InputError, ModelError
+from samdb.ports import EncodedImage
 from samdb.sam.automatic import AutomaticSettings, generate_masks
 from samdb.sam.crops import CropEmbedder
 from samdb.sam.decoder import Attended, Decoder, ImageTokens
@@ -94,10 +95,11 @@ class SamSegmenter:
         return SamImage(image, frame, features, self._decoder.share(features.neck))
 
     @torch.inference_mode()
-    def prompt(self, image: SamImage, prompts: Sequence[Prompt]) -> list[list[MaskCandidate]]:
+    def prompt(self, image: EncodedImage, prompts: Sequence[Prompt]) -> list[list[MaskCandidate]]:
         """For each prompt its masks: the single-mask output first when it is not empty, then the multimask
         outputs that are good enough and differ from it and from each other.
         """
+        image = _own(image)
         answers: list[list[MaskCandidate]] = [[] for _ in prompts]
         groups: dict[tuple[bool, int, bool], list[int]] = defaultdict(list)
         for i, prompt in enumerate(prompts):
@@ -112,8 +114,9 @@ class SamSegmenter:
         return answers
 
     @torch.inference_mode()
-    def automatic(self, image: SamImage) -> list[MaskCandidate]:
+    def automatic(self, image: EncodedImage) -> list[MaskCandidate]:
         """All masks of the image from a grid of points, best predicted IoU first."""
+        image = _own(image)
         found = generate_masks(
             image.image,
             (image.frame, image.tokens),
@@ -139,12 +142,13 @@ class SamSegmenter:
 
     @torch.inference_mode()
     def embed(
-        self, image: SamImage, masks: Sequence[MaskCandidate], recipes: Sequence[str]
+        self, image: EncodedImage, masks: Sequence[MaskCandidate], recipes: Sequence[str]
     ) -> list[Mapping[str, Vector]]:
         """For each mask its embeddings, recipe -> unit-norm float32 vector (D,).
 
         Raises InputError on a mask that is empty or of another image's size.
         """
+        image = _own(image)
         wanted = check_recipes(recipes)
         if not masks:
             return []
@@ -173,8 +177,9 @@ class SamSegmenter:
         )
         return mask.area_px * cells_per_px2 < 1.0
 
-    def image_vector(self, image: SamImage) -> Vector:
+    def image_vector(self, image: EncodedImage) -> Vector:
         """One vector (256,) for the whole image: the mean of its image embedding, padding left out."""
+        image = _own(image)
         ih, iw = image.frame.input_hw
         rows, cols = -(-ih * GRID // image.frame.square), -(-iw * GRID // image.frame.square)
         return normalise(image.features.neck[0, :, :rows, :cols].mean(dim=(1, 2)).cpu().numpy())
@@ -238,6 +243,12 @@ def _check_mask(mask: Rle, size_hw: tuple[int, int]) -> None:
         raise InputError(f"the mask is {mask.size_hw} px (H, W) but the image is {size_hw}; resize the mask")
     if mask.area_px == 0:
         raise InputError("an empty mask has no embedding: leave it out")
+
+
+def _own(image: EncodedImage) -> SamImage:
+    if not isinstance(image, SamImage):
+        raise ModelError("this image was encoded by another segmenter; encode it with this one")
+    return image
 
 
 def _distinct(drawn: list[tuple[Tensor, int]], quality: list[float]) -> list[tuple[Tensor, int]]:

@@ -1,0 +1,212 @@
+"""The Python API: what the command line does, in a few lines of Python.
+
+import samdb
+
+with samdb.connect("./samdb_data") as db:
+    db.ingest("bdd100k/")
+    db.build_bank()
+    image = db.classify("img.jpg")
+    hits = db.search("img.jpg", box_xyxy=(100, 200, 300, 400))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+
+from samdb import wiring
+from samdb.config import Settings, load_settings
+from samdb.core.boxes import Box
+from samdb.core.masks import Rle
+from samdb.core.prompt import Prompt
+from samdb.core.sample import Sample
+from samdb.core.segment import Segment
+from samdb.core.where import parse_where
+from samdb.errors import ConfigError, InputError, StoreLayoutError
+from samdb.pipelines.bank_versions import show_bank
+from samdb.pipelines.build_bank import BuildBankReport, build_bank
+from samdb.pipelines.classify import ClassifiedImage, classify_image
+from samdb.pipelines.cutting import PROMPT_MODES, CutSettings, PromptMode
+from samdb.pipelines.ingest import IngestProgress, IngestReport
+from samdb.pipelines.search import (
+    Example,
+    SearchHit,
+    SearchRequest,
+    prompted_example,
+    search,
+    stored_example,
+)
+from samdb.ports import Dataset, Segmenter, VectorStore
+from samdb.stores.layout import BANK
+from samdb.stores.migrate import check_layout, migrate, stored_params
+
+#: the recipes stored unless told otherwise, and the one that banks and searches compare (README, "Recipes")
+DEFAULT_RECIPES: tuple[str, ...] = ("backbone", "blend")
+DEFAULT_RECIPE = "blend"
+
+
+def connect(store: str | None = None, *, model: str | None = None, device: str | None = None) -> Database:
+    """Open a store: a folder (created by the first ingest), `http://host:6333`, or `memory:`.
+
+    What is not given comes from the environment (`SAMDB_STORE`, `SAMDB_MODEL`, ...). Raises StoreError when
+    the store cannot be opened, ConfigError on a setting that cannot be used.
+    """
+    return Database(load_settings({"store": store, "model": model, "device": device}))
+
+
+class Database:
+    """A store with the model that fills and reads it. SAM is loaded on first use. Close it, or use `with`."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.store: VectorStore = wiring.open_store(settings)
+        self._segmenter: Segmenter | None = None
+
+    @property
+    def segmenter(self) -> Segmenter:
+        """Segment Anything, loaded once; weights are fetched when they are not on this machine."""
+        if self._segmenter is None:
+            self._segmenter = wiring.load_segmenter(self.settings)
+        return self._segmenter
+
+    @segmenter.setter
+    def segmenter(self, segmenter: Segmenter) -> None:
+        self._segmenter = segmenter
+
+    def ingest(
+        self,
+        path: str | Path | Dataset,
+        *,
+        format: str = "auto",
+        split: str | None = None,
+        prompts: PromptMode = "labels",
+        recipes: Sequence[str] = DEFAULT_RECIPES,
+        limit: int | None = None,
+        on_progress: Callable[[IngestProgress], None] = lambda _: None,
+    ) -> IngestReport:
+        """Cut the images of a dataset into segments and store them; run it again to resume or update.
+
+        Raises DatasetError when there is no dataset at `path`, StoreLayoutError when the store was laid out
+        by another version or for another model.
+        """
+        from samdb.workers.local import IngestJob, run_ingest
+
+        if prompts not in PROMPT_MODES:
+            raise ConfigError(f"unknown prompts {prompts!r}: use one of {', '.join(PROMPT_MODES)}")
+        dataset = wiring.open_dataset(Path(path), format) if isinstance(path, (str, Path)) else path
+        self.prepare()
+        job = IngestJob(dataset, CutSettings(prompts, tuple(recipes)), split, limit)
+        return run_ingest(job, self.segmenter, self.store, on_progress)
+
+    def build_bank(
+        self,
+        *,
+        name: str = "default",
+        recipe: str = DEFAULT_RECIPE,
+        k: int = 51,
+        exclude: Sequence[str] = (),
+        where: Sequence[str] = (),
+        seed: int = 0,
+    ) -> BuildBankReport:
+        """Build a memory bank from the labelled segments and make it the active one.
+
+        `samdb.pipelines.build_bank.build_bank` has every option. Raises BankError when nothing is labelled.
+        """
+        self.check()
+        return build_bank(
+            self.store, name=name, recipe=recipe, k=k, exclude=exclude, where=parse_where(where), seed=seed
+        )
+
+    def classify(
+        self, image: str | Path | Sample, *, prompts: PromptMode = "auto", bank: str | None = None
+    ) -> ClassifiedImage:
+        """Classify the segments of one image with a bank (default: the active one).
+
+        Raises ImageError when the image cannot be read, BankError when there is no bank for this model.
+        """
+        from samdb.datasets.images import read_image
+
+        self.check()
+        sample = image if isinstance(image, Sample) else one_image(Path(image))
+        card = show_bank(self.store, bank)
+        return classify_image(sample, read_image(sample.path), self.segmenter, self.store, card, prompts)
+
+    def search(
+        self,
+        image: str | Path | None = None,
+        *,
+        box_xyxy: Box | None = None,
+        point_xy: tuple[float, float] | None = None,
+        mask: Rle | None = None,
+        segment_id: str | None = None,
+        unlike_ids: Sequence[str] = (),
+        where: Sequence[str] = (),
+        recipe: str = DEFAULT_RECIPE,
+        limit: int = 24,
+        offset: int = 0,
+        per_image: int | None = None,
+    ) -> list[SearchHit]:
+        """Stored segments like an example: a stored segment, or what SAM cuts out of an image for a box, a
+        point or a mask. `where` are filters such as `class_name=car`; `unlike_ids` are counter-examples.
+
+        Raises InputError when the example does not exist, ConfigError when there is none.
+        """
+        self.check()
+        positives: list[Example] = []
+        if segment_id is not None:
+            positives.append(self.stored(segment_id, recipe)[0])
+        points = () if point_xy is None else (point_xy,)
+        if box_xyxy is not None or points or mask is not None:
+            if image is None:
+                raise ConfigError("a box, a point or a mask needs the image it lies on")
+            prompt = Prompt(box_xyxy, points, (True,) * len(points), mask)
+            positives.append(self.example(Path(image), prompt, recipe))
+        negatives = tuple(self.stored(i, recipe)[0] for i in unlike_ids)
+        request = SearchRequest(
+            recipe, tuple(positives), negatives, parse_where(where), limit, offset, per_image
+        )
+        return search(self.store, request)
+
+    def example(self, image: Path, prompt: Prompt, recipe: str = DEFAULT_RECIPE) -> Example:
+        """What SAM cuts out of an image for a prompt, as an example to search by."""
+        from samdb.datasets.images import read_image
+
+        return prompted_example(self.segmenter, read_image(image), prompt, recipe)[0]
+
+    def stored(self, segment_id: str, recipe: str = DEFAULT_RECIPE) -> tuple[Example, Segment]:
+        """A stored segment as an example, and the segment. Raises InputError when there is none."""
+        return stored_example(self.store, segment_id, recipe)
+
+    def prepare(self) -> list[str]:
+        """Lay out a new store for the settings' model, or check an existing one; names what was applied."""
+        if self.store.collections():
+            check_layout(self.store, self.settings.model)
+        return migrate(self.store, wiring.layout_params(self.settings))
+
+    def check(self) -> None:
+        """Raise StoreLayoutError unless the store holds segments of this version and model."""
+        if BANK not in self.store.collections() and stored_params(self.store) is None:
+            raise StoreLayoutError(
+                f"the store at {self.store.address} is empty: run `samdb ingest PATH` first"
+            )
+        check_layout(self.store, self.settings.model)
+
+    def close(self) -> None:
+        """Let go of the store."""
+        self.store.close()
+
+    def __enter__(self) -> Database:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def one_image(path: Path) -> Sample:
+    """A single image file as a sample without labels. Raises InputError when it is not a file."""
+    if not path.is_file():
+        raise InputError(f"{path} is not a file: give an image")
+    return Sample(dataset=path.parent.name, split="", image_id=path.name, path=path)

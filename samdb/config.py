@@ -1,0 +1,70 @@
+"""Settings: the only reader of the environment (and of nothing else)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from samdb.errors import ConfigError
+
+_PREFIX = "SAMDB_"
+# the test suite's own switches; they configure no samdb
+_FOREIGN = "SAMDB_TEST_"
+
+
+class Settings(BaseSettings):
+    """What a samdb process needs to know. Every field is also an environment variable, `SAMDB_<FIELD>`.
+
+    A command-line option wins over the environment, the environment over the default.
+    """
+
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, extra="forbid", frozen=True)
+
+    store: str = Field("./samdb_data", description="a folder, http(s)://host:6333, or memory:")
+    store_prefix: str = Field("", description="keeps several stores on one server apart")
+    api_key: SecretStr | None = Field(None, description="API key of the server")
+    timeout_s: float = Field(30.0, gt=0, description="time-out of one request to the server")
+    prefer_grpc: bool = Field(True, description="use gRPC when the server offers it")
+    grpc_port: int | None = Field(None, description="gRPC port, when it is not one above the HTTP port")
+    tls_ca: Path | None = Field(None, description="certificate authority of the server")
+    tls_verify: bool = Field(True, description="check the server's certificate")
+    model: str = Field("vit_t", description="vit_t, vit_b, vit_l or vit_h")
+    checkpoint: Path | None = Field(None, description="checkpoint file; else it is found or fetched")
+    weights_dir: Path | None = Field(None, description="folder of checkpoints")
+    device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps")
+    precision: str = Field("auto", description="auto, fp32, bf16")
+
+    def shown(self) -> Mapping[str, str]:
+        """The settings as text, secrets hidden; stored with what they produced."""
+        return {name: str(value) for name, value in self.model_dump().items() if value is not None}
+
+
+def load_settings(overrides: Mapping[str, str | float | bool | Path | None]) -> Settings:
+    """Settings from the environment; `overrides` that are not None win.
+
+    Raises ConfigError on a value that cannot be used and on a SAMDB_ variable that does not exist.
+    """
+    known = {f"{_PREFIX}{name}".upper() for name in Settings.model_fields}
+    unknown = sorted(
+        name
+        for name in os.environ
+        if name.upper().startswith(_PREFIX) and not name.upper().startswith(_FOREIGN)
+        if name.upper() not in known
+    )
+    if unknown:
+        raise ConfigError(
+            f"the environment sets {unknown[0]}, which samdb does not know; "
+            f"its variables are {', '.join(sorted(known))}"
+        )
+    try:
+        return Settings.model_validate(
+            {**Settings().model_dump(), **{k: v for k, v in overrides.items() if v is not None}}
+        )
+    except ValidationError as exc:
+        first = exc.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        raise ConfigError(f"the setting {field} cannot be used: {first['msg']}") from exc

@@ -1,0 +1,73 @@
+"""Ingest in this process: one SAM, one store, stopped politely by SIGTERM."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from types import FrameType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from samdb.core.sample import Sample
+from samdb.datasets.images import read_image
+from samdb.pipelines.cutting import CutSettings
+from samdb.pipelines.ingest import IngestProgress, IngestReport, ingest
+from samdb.ports import Dataset, Segmenter, VectorStore
+
+
+@dataclass(frozen=True, slots=True)
+class IngestJob:
+    """What to ingest, and how. `limit` counts images from the start of the dataset."""
+
+    dataset: Dataset
+    settings: CutSettings
+    split: str | None = None
+    limit: int | None = None
+    max_pixels: int = 178_956_970  # Pillow's own limit against decompression bombs
+
+
+def run_ingest(
+    job: IngestJob,
+    segmenter: Segmenter,
+    store: VectorStore,
+    on_progress: Callable[[IngestProgress], None] = lambda _: None,
+) -> IngestReport:
+    """Run a job here. SIGTERM, as a cluster sends it, ends the run like Ctrl-C: nothing stored is lost."""
+
+    def read(sample: Sample) -> NDArray[np.uint8]:
+        return read_image(sample.path, job.max_pixels)
+
+    with _terminate_as_interrupt():
+        return ingest(
+            job.dataset,
+            segmenter,
+            store,
+            job.settings,
+            read_image=read,
+            run=datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ"),
+            split=job.split,
+            limit=job.limit,
+            on_progress=on_progress,
+        )
+
+
+@contextmanager
+def _terminate_as_interrupt() -> Iterator[None]:
+    """Turn SIGTERM into KeyboardInterrupt, where signals can be handled at all (the main thread)."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(_signal: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
