@@ -24,7 +24,7 @@ FORMAT = "1"
 _KEY = "samdb_bank"
 
 
-def save_bank(bank: Bank, path: Path) -> None:
+def write_bank_file(bank: Bank, path: Path) -> None:
     """Write the bank to `path`, atomically; equal banks give equal bytes.
 
     Raises BankError when the file cannot be written.
@@ -52,8 +52,8 @@ def save_bank(bank: Bank, path: Path) -> None:
         raise BankError(f"cannot write the bank to {path}: {exc.strerror or exc}") from exc
 
 
-def load_bank(path: Path) -> Bank:
-    """The bank that `save_bank` wrote. Raises BankError when the file is missing, damaged or not a bank."""
+def read_bank_file(path: Path) -> Bank:
+    """The bank that `write_bank_file` wrote. Raises BankError when it is missing, damaged or something else."""
     if not path.is_file():
         raise BankError(f"there is no file {path}: export a bank with `samdb bank export`")
     try:

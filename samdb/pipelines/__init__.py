@@ -1,0 +1,1 @@
+"""What samdb does, as plain functions over the ports; each returns a report record."""
