@@ -53,7 +53,7 @@ def write_bank_file(bank: Bank, path: Path) -> None:
 
 
 def read_bank_file(path: Path) -> Bank:
-    """The bank that `write_bank_file` wrote. Raises BankError when it is missing, damaged or something else."""
+    """The bank that `write_bank_file` wrote. Raises BankError when it is missing, damaged or no bank."""
     if not path.is_file():
         raise BankError(f"there is no file {path}: export a bank with `samdb bank export`")
     try:

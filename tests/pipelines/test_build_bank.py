@@ -38,7 +38,7 @@ def test_a_bank_tells_what_it_was_learned_from(store: MemoryStore) -> None:
         ("bus", 40, 5),
         ("car", 60, 5),
     ]
-    assert (report.n_background, report.n_background_prototypes) == (40, 13)
+    assert (report.n_background, report.n_background_prototypes) == (40, 8)
     assert all((c.held_out_f1 or 0) > 0.9 for c in report.classes)
     assert report.card.label == "default@1"
     assert (report.card.model, report.card.recipe, report.card.dim) == ("vit_t", "neck", 4)
