@@ -17,7 +17,8 @@ class BankSettings:
     `backbone` / `neck` recipe, 5 neighbours: .471 / .444 with 1, .485 / .447 with 3, .494 / .458 with 5,
     .487 / .438 with 8). `background_k` is the same for background (179: the prior work's). Above
     `mini_batch_above` segments MiniBatchKMeans takes over. `k_neighbours` and `vote_temperature` are found
-    by calibration when None. At most `max_rejected` (a share) of a class's held-out segments may fall below its threshold.
+    by calibration when None. At most `max_rejected` (a share) of the right answers for a class may fall below
+    its threshold.
     """
 
     k: int = 51
