@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -30,18 +32,15 @@ def frame_labels(frame: dict[str, Json], image_size_hw: SizeOf) -> ImageLabels:
     frame does not tell.
     """
     found = LabelList()
-    from_outline: set[str] = set()
-    for position, raw in enumerate(_entries(frame)):
-        entry = as_object(raw)
+    entries = [as_object(raw) for raw in _entries(frame, found)]
+    for position, entry in enumerate(entries):
 
         def make(label_id: str, entry: dict[str, Json] = entry) -> Label | None:
-            label = _label(label_id, entry, lambda: _size(frame, image_size_hw), found)
-            if label is not None and label.mask is not None and not entry.get("rle"):
-                from_outline.add(label_id)
-            return label
+            return _label(label_id, entry, lambda: _size(frame, image_size_hw), found)
 
         found.add(entry.get("id"), position, make)
-    labels = _uncover(found, from_outline) if len(from_outline) > 1 else found.labels
+    # run lengths come from bitmasks, in which nothing overlaps
+    labels = found.labels if any("rle" in entry for entry in entries) else _uncover(found)
     return ImageLabels(labels, frame_attributes(frame.get("attributes")), tuple(found.problems))
 
 
@@ -59,11 +58,12 @@ def inclusive_box(raw: Json) -> Box:
     return corner_box(x1, y1, x2 + 1, y2 + 1)
 
 
-def _entries(frame: dict[str, Json]) -> list[Json]:
-    if "labels" in frame:
-        return as_list(frame["labels"])
+def _entries(frame: dict[str, Json], found: LabelList) -> list[Json]:
     inner = as_list(frame.get("frames"))
-    return as_list(as_object(inner[0]).get("objects")) if inner else []
+    entries = as_object(inner[0]).get("objects") if inner else frame.get("labels")
+    if entries is not None and not isinstance(entries, list):
+        found.problems.append(f"the frame's labels are {entries!r:.40}, not a list")
+    return as_list(entries)
 
 
 def _label(label_id: str, entry: dict[str, Json], size: SizeOf, found: LabelList) -> Label | None:
@@ -104,20 +104,24 @@ def _mask(entry: dict[str, Json], size: SizeOf) -> Rle | None:
 def _size(frame: dict[str, Json], image_size_hw: SizeOf) -> tuple[int, int]:
     size = as_object(frame.get("size"))
     if size:
-        return int(as_number(size.get("height"), "size.height")), int(
-            as_number(size.get("width"), "size.width")
+        height, width = (
+            as_number(size.get("height"), "size.height"),
+            as_number(size.get("width"), "size.width"),
         )
+        if not (math.isfinite(height) and math.isfinite(width)):
+            raise DatasetError(f"the frame's size is {width:g}x{height:g}")
+        return int(height), int(width)
     try:
         return image_size_hw()
     except ImageError as exc:
         raise DatasetError(f"its outline cannot be drawn without the image's size: {exc}") from exc
 
 
-def _uncover(found: LabelList, outlined: set[str]) -> tuple[Label, ...]:
+def _uncover(found: LabelList) -> tuple[Label, ...]:
     """The labels with later outlines cut out of earlier ones; those wholly covered become problems."""
     labels = list(found.labels)
-    order = [i for i, label in enumerate(labels) if label.label_id in outlined]
-    masks = [mask for i in order if (mask := labels[i].mask) is not None]
+    order = [i for i, label in enumerate(labels) if label.mask is not None]
+    masks = [mask for label in labels if (mask := label.mask) is not None]
     overlap = mask_iou(masks, masks) > 0
     gone: set[int] = set()
     for a, i in enumerate(order):
@@ -132,7 +136,5 @@ def _uncover(found: LabelList, outlined: set[str]) -> tuple[Label, ...]:
             continue
         mask = Rle.encode(visible)
         box = mask.box_xyxy if label.box_xyxy == masks[a].box_xyxy else label.box_xyxy
-        labels[i] = Label(
-            label.label_id, label.category, label.class_name, box, mask, label.attributes, label.ignore
-        )
+        labels[i] = replace(label, box_xyxy=box, mask=mask)
     return tuple(label for i, label in enumerate(labels) if i not in gone)

@@ -18,6 +18,7 @@ class ImageClaims:
 
     def __init__(self, root: Path, exclude: Iterable[str] = ()) -> None:
         left_out = set(exclude)
+        self._root = root
         self._ids = [i for i in find_images(root) if i not in left_out and not is_label_folder(i)]
         self._finder = ImageFinder(self._ids)
         self._claimed: dict[str, tuple[str, LabelSource]] = {}
@@ -27,11 +28,11 @@ class ImageClaims:
     ) -> str | None:
         """Find the image that a label file names and let `source` speak for it unless another does.
 
-        Returns the image's id, None when there is no such image. `split` None: told from its folders.
+        Returns the image's id, None when there is no such image. `split` None: told from its folders' names.
         """
         image_id = self._finder.find(file_name, folders)
         if image_id is not None:
-            self._claimed.setdefault(image_id, (split or _split(image_id), source))
+            self._claimed.setdefault(image_id, (split or self._split(image_id), source))
         return image_id
 
     def claimed_by(self, source: LabelSource) -> int:
@@ -43,13 +44,17 @@ class ImageClaims:
         claimed = self._claimed.get(image_id)
         return None if claimed is None else claimed[1].labels_of(image_id)
 
+    def _split(self, image_id: str) -> str:
+        """The split that the image's folders name, the one nearest to the dataset first."""
+        return split_of_folder([*_folder(image_id).split("/"), self._root.name]) or NO_SPLIT
+
     def folders(self, *, with_rest: bool) -> tuple[ImageFolder, ...]:
         """The claimed images by split and folder; `with_rest` also those that no label file names."""
         groups: dict[tuple[str, str], list[str]] = {}
         for image_id in self._ids:
             claimed = self._claimed.get(image_id)
             if claimed is not None or with_rest:
-                split = claimed[0] if claimed is not None else _split(image_id)
+                split = claimed[0] if claimed is not None else self._split(image_id)
                 groups.setdefault((split, _folder(image_id)), []).append(image_id)
         ordered = sorted(groups.items(), key=lambda item: (split_order(item[0][0]), item[0][1]))
         source = self if self._claimed else None
@@ -58,7 +63,3 @@ class ImageClaims:
 
 def _folder(image_id: str) -> str:
     return str(PurePosixPath(image_id).parent)
-
-
-def _split(image_id: str) -> str:
-    return split_of_folder(_folder(image_id).split("/")) or NO_SPLIT

@@ -38,8 +38,9 @@ def read_image(path: Path, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
     than `max_pixels`, or holds values (floating point, 32-bit) that have no fixed range.
     """
     with _opened(path, max_pixels) as image:
+        turned = _orientation(path, image) != 1
         image.load()
-        upright = ImageOps.exif_transpose(image) if _orientation(image) != 1 else image
+        upright = ImageOps.exif_transpose(image) if turned else image
         return np.array(_to_rgb(path, upright), dtype=np.uint8)
 
 
@@ -47,7 +48,7 @@ def image_size(path: Path, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
     """The (height, width) in px of the upright image, from its header. Raises ImageError as `read_image`."""
     with _opened(path, max_pixels) as image:
         width, height = image.size
-        return (width, height) if _orientation(image) in _SIDEWAYS else (height, width)
+        return (width, height) if _orientation(path, image) in _SIDEWAYS else (height, width)
 
 
 def read_label_picture(path: Path, mode: str) -> NDArray[np.uint8]:
@@ -104,7 +105,10 @@ def _too_large(path: Path, what: str, limit: int) -> str:
     return f"{path}: is too large ({what}; the limit is {limit:,}); scale it down or cut it into tiles"
 
 
-def _orientation(image: Image.Image) -> int:
+def _orientation(path: Path, image: Image.Image) -> int:
+    """The EXIF orientation (1-8, 1 is upright), found without decoding the image."""
+    if image.format == "PNG" and "exif" not in image.info and not _has_late_exif(path):
+        return 1  # Pillow would decode the whole image to look for EXIF behind it
     try:
         value = image.getexif().get(_ORIENTATION, 1)
     except (
@@ -112,6 +116,17 @@ def _orientation(image: Image.Image) -> int:
     ):  # an unreadable EXIF block says nothing of the orientation; the picture itself may be fine
         return 1
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def _has_late_exif(path: Path) -> bool:
+    """Whether a PNG has an eXIf chunk anywhere; some tools append it behind the pixels."""
+    with path.open("rb") as file:
+        file.seek(8)  # the signature
+        while len(head := file.read(8)) == 8 and head[4:] != b"IEND":
+            if head[4:] == b"eXIf":
+                return True
+            file.seek(int.from_bytes(head[:4], "big") + 4, os.SEEK_CUR)
+    return False
 
 
 def _to_rgb(path: Path, image: Image.Image) -> Image.Image:

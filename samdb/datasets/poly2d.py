@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from samdb.datasets.json_file import Json, as_list, as_number, as_object
+from samdb.datasets.segmentation import MAX_SIDE_PX
 from samdb.errors import DatasetError
 
 # at most one point per this many px of a curve's control polygon, which is never shorter than the curve
@@ -74,6 +75,6 @@ def _point(raw: Json) -> tuple[float, float]:
     if len(pair) != 2:
         raise DatasetError(f"poly2d has the vertex {raw!r:.40}, not [x, y]")
     x, y = as_number(pair[0], "a vertex's x"), as_number(pair[1], "a vertex's y")
-    if not (math.isfinite(x) and math.isfinite(y)):
-        raise DatasetError("poly2d has a vertex that is not finite")
+    if not (abs(x) <= MAX_SIDE_PX and abs(y) <= MAX_SIDE_PX):  # written so that NaN fails too
+        raise DatasetError("poly2d has a vertex that is not finite, or far outside any image")
     return (x, y)

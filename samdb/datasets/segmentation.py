@@ -11,12 +11,16 @@ from samdb.core.masks import Rle
 from samdb.datasets.json_file import Json, as_number, as_numbers
 from samdb.errors import DatasetError
 
-# far above any photograph; a larger mask could not be unpacked in memory
+# far above any photograph: a larger mask could not be unpacked in memory, and pycocotools takes memory for
+# every px of a polygon's edges, inside the image or not
 _MAX_PIXELS = 2**30
+MAX_SIDE_PX = 2**16
 
 
 def polygons_mask(raw: list[Json], size_hw: tuple[int, int]) -> Rle:
     """The union of polygons `[x0, y0, x1, y1, ...]` in px. Raises DatasetError when one is not a polygon."""
+    if not all(1 <= side <= MAX_SIDE_PX for side in size_hw):
+        raise DatasetError(f"the image's stated size is {size_hw[0]}x{size_hw[1]} px (height x width)")
     polygons = [_polygon(item) for item in raw]
     if not polygons:
         raise DatasetError("the segmentation is an empty list")
@@ -76,8 +80,8 @@ def _polygon(raw: Json) -> list[float]:
             f"{raw!r:.60} is not a polygon: it needs three or more points [x0, y0, x1, y1, ...]"
         )
     points = [as_number(v, "a polygon's coordinate") for v in raw]
-    if not all(math.isfinite(v) for v in points):
-        raise DatasetError("a polygon has a coordinate that is not a finite number")
+    if not all(abs(v) <= MAX_SIDE_PX for v in points):  # written so that NaN fails too
+        raise DatasetError("a polygon has a coordinate that is not finite, or far outside any image")
     return points
 
 
