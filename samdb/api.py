@@ -19,7 +19,7 @@ from samdb import wiring
 from samdb.config import Settings, load_settings
 from samdb.core.boxes import Box
 from samdb.core.masks import Rle
-from samdb.core.prompt import Prompt
+from samdb.core.prompt import MaskCandidate, Prompt
 from samdb.core.sample import Sample
 from samdb.core.segment import Segment
 from samdb.core.where import parse_where
@@ -33,7 +33,7 @@ from samdb.pipelines.search import (
     Example,
     SearchHit,
     SearchRequest,
-    prompted_example,
+    prompted_examples,
     search,
     stored_example,
 )
@@ -140,7 +140,8 @@ class Database:
         point_xy: tuple[float, float] | None = None,
         mask: Rle | None = None,
         segment_id: str | None = None,
-        unlike_ids: Sequence[str] = (),
+        positives: Sequence[Example] = (),
+        negatives: Sequence[Example] = (),
         where: Sequence[str] = (),
         recipe: str = DEFAULT_RECIPE,
         limit: int = 24,
@@ -148,31 +149,34 @@ class Database:
         per_image: int | None = None,
     ) -> list[SearchHit]:
         """Stored segments like an example: a stored segment, or what SAM cuts out of an image for a box, a
-        point or a mask. `where` are filters such as `class_name=car`; `unlike_ids` are counter-examples.
+        point or a mask.
 
-        Raises InputError when the example does not exist, ConfigError when there is none.
+        `positives` and `negatives` are more examples, made by `example` and `stored`; `where` are filters
+        such as `class_name=car`. Raises InputError when the example does not exist, ConfigError when there
+        is none.
         """
         self.check()
-        positives: list[Example] = []
+        wanted = list(positives)
         if segment_id is not None:
-            positives.append(self.stored(segment_id, recipe)[0])
+            wanted.append(self.stored(segment_id, recipe)[0])
         points = () if point_xy is None else (point_xy,)
         if box_xyxy is not None or points or mask is not None:
             if image is None:
                 raise ConfigError("a box, a point or a mask needs the image it lies on")
             prompt = Prompt(box_xyxy, points, (True,) * len(points), mask)
-            positives.append(self.example(Path(image), prompt, recipe))
-        negatives = tuple(self.stored(i, recipe)[0] for i in unlike_ids)
+            wanted += [example for example, _ in self.examples(Path(image), [prompt], recipe)]
         request = SearchRequest(
-            recipe, tuple(positives), negatives, parse_where(where), limit, offset, per_image
+            recipe, tuple(wanted), tuple(negatives), parse_where(where), limit, offset, per_image
         )
         return search(self.store, request)
 
-    def example(self, image: Path, prompt: Prompt, recipe: str = DEFAULT_RECIPE) -> Example:
-        """What SAM cuts out of an image for a prompt, as an example to search by."""
+    def examples(
+        self, image: Path, prompts: Sequence[Prompt], recipe: str = DEFAULT_RECIPE
+    ) -> list[tuple[Example, MaskCandidate]]:
+        """What SAM cuts out of an image for each prompt, as an example to search by, with its mask."""
         from samdb.datasets.images import read_image
 
-        return prompted_example(self.segmenter, read_image(image), prompt, recipe)[0]
+        return prompted_examples(self.segmenter, read_image(image), prompts, recipe)
 
     def stored(self, segment_id: str, recipe: str = DEFAULT_RECIPE) -> tuple[Example, Segment]:
         """A stored segment as an example, and the segment. Raises InputError when there is none."""

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from samdb.core.boxes import box_problem
 from samdb.core.ids import image_point_id
 from samdb.core.points import Point, Query, Where
 from samdb.core.prompt import MaskCandidate, Prompt
@@ -112,23 +113,25 @@ def stored_example(store: VectorStore, segment_id: str, recipe: str) -> tuple[Ex
     return Example(np.asarray(vector, dtype=np.float32), segment_id), point_to_segment(found[0])
 
 
-def prompted_example(
-    segmenter: Segmenter, pixels: NDArray[np.uint8], prompt: Prompt, recipe: str
-) -> tuple[Example, MaskCandidate]:
-    """What SAM cuts out of an RGB image (H, W, 3) for a prompt, as an example, with its mask.
+def prompted_examples(
+    segmenter: Segmenter, pixels: NDArray[np.uint8], prompts: Sequence[Prompt], recipe: str
+) -> list[tuple[Example, MaskCandidate]]:
+    """What SAM cuts out of an RGB image (H, W, 3) for each prompt, as an example, with its mask.
 
     For a box or a mask that is SAM's single-mask answer, for points the mask it believes in most. Raises
-    InputError when SAM finds nothing there.
+    InputError when a prompt lies outside the image or SAM finds nothing there.
     """
     image = segmenter.encode(pixels)
-    _check_inside(prompt, image.size_hw)
-    candidates = segmenter.prompt(image, [prompt])[0]
-    if not candidates:
-        raise InputError("SAM finds no mask there: give another box or point")
-    by_points = prompt.kind == "point"
-    chosen = max(candidates, key=lambda c: c.predicted_iou) if by_points else candidates[0]
-    vectors = segmenter.embed(image, [chosen], (recipe,))[0]
-    return Example(vectors[recipe]), chosen
+    for prompt in prompts:
+        _check_inside(prompt, image.size_hw)
+    chosen: list[MaskCandidate] = []
+    for prompt, candidates in zip(prompts, segmenter.prompt(image, prompts), strict=True):
+        if not candidates:
+            raise InputError("SAM finds no mask there: give another box or point")
+        by_points = prompt.kind == "point"
+        chosen.append(max(candidates, key=lambda c: c.predicted_iou) if by_points else candidates[0])
+    vectors = segmenter.embed(image, chosen, (recipe,))
+    return [(Example(v[recipe]), c) for v, c in zip(vectors, chosen, strict=True)]
 
 
 def image_paths(store: VectorStore, segments: Sequence[Segment]) -> dict[tuple[str, str], Path]:
@@ -142,6 +145,8 @@ def image_paths(store: VectorStore, segments: Sequence[Segment]) -> dict[tuple[s
 
 def _check_inside(prompt: Prompt, size_hw: tuple[int, int]) -> None:
     height, width = size_hw
+    if prompt.box_xyxy is not None and (fault := box_problem(prompt.box_xyxy)):
+        raise InputError(f"{fault}; give X0,Y0,X1,Y1 in pixels of the image")
     corners = [] if prompt.box_xyxy is None else [prompt.box_xyxy[:2], prompt.box_xyxy[2:]]
     for x, y in [*prompt.points_xy, *corners]:
         if not (0 <= x <= width and 0 <= y <= height):

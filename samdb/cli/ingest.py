@@ -1,0 +1,113 @@
+"""`samdb ingest`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from samdb.cli import options, show
+from samdb.cli.progress import DownloadBar, ingest_bar
+from samdb.pipelines.ingest import IngestReport
+
+
+def ingest(
+    path: Annotated[Path, typer.Argument(help="A dataset folder (BDD100K, COCO) or a folder of images.")],
+    format: Annotated[
+        Literal["auto", "bdd100k", "coco", "folder"], typer.Option("--format", help="What the folder is.")
+    ] = "auto",
+    split: Annotated[
+        str | None, typer.Option("--split", help="Only this split, such as train.", show_default="all")
+    ] = None,
+    prompts: Annotated[
+        Literal["labels", "auto", "both"] | None,
+        typer.Option(
+            "--prompts",
+            help="What to cut: labelled objects, everything SAM sees, or both.",
+            show_default="labels if there are any, else auto",
+        ),
+    ] = None,
+    recipes: Annotated[
+        str | None,
+        typer.Option(
+            "--recipes",
+            metavar="A,B",
+            help="Embeddings to store: neck, backbone, token, tokens, crop, blend.",
+            show_default="backbone,blend",
+        ),
+    ] = None,
+    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Only the first N images.")] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit 1 when any image or label had to be left out.")
+    ] = False,
+    report: Annotated[
+        Path | None, typer.Option("--report", help="Write the report as JSON, with every problem.")
+    ] = None,
+    store: options.Store = None,
+    model: options.Model = None,
+    device: options.Device = None,
+    precision: options.Precision = None,
+) -> None:
+    """Cut images into segments and store them with their embeddings.
+
+    Run it again to resume after a stop or to take up changes: unchanged images are skipped. An image that
+    cannot be read is reported and the run goes on.
+    """
+    from samdb import api, wiring
+    from samdb.config import load_settings
+    from samdb.datasets.describe import describe
+    from samdb.sam.recipes import check_recipes
+
+    names = tuple(part.strip() for part in recipes.split(",")) if recipes else api.DEFAULT_RECIPES
+    check_recipes(names)
+    settings = load_settings(options.overrides(store=store, model=model, device=device, precision=precision))
+    dataset = wiring.open_dataset(path, format)
+    rows = dataset.summary()
+    show.talk.print(f"{dataset.name} ({dataset.format})", markup=False)
+    for row in rows:
+        show.talk.print(f"  {describe(row)}", markup=False)
+    show.problems([("labels", text) for text in dataset.problems()], "Label files with problems:")
+    labelled = any(r.n_labelled for r in rows if split is None or r.split == split)
+    mode = prompts or ("labels" if labelled else "auto")
+    with api.Database(settings) as db:
+        db.segmenter = wiring.load_segmenter(settings, DownloadBar())
+        with ingest_bar() as tell:
+            done = db.ingest(dataset, split=split, prompts=mode, recipes=names, limit=limit, on_progress=tell)
+    _tell(done)
+    if report is not None:
+        _write(done, report)
+    if strict and (done.quarantined or done.problems or dataset.problems()):
+        raise typer.Exit(1)
+
+
+def _tell(done: IngestReport) -> None:
+    show.problems(
+        [(p.image_id, p.reason) for p in done.quarantined], f"{len(done.quarantined):,} images left out:"
+    )
+    show.problems([(p.image_id, p.reason) for p in done.problems], f"{len(done.problems):,} labels left out:")
+    kept = f", {done.n_unchanged:,} unchanged" if done.n_unchanged else ""
+    gone = f", {done.n_removed:,} outdated segments removed" if done.n_removed else ""
+    show.talk.print(
+        f"{done.n_ingested:,} images ingested{kept}: {done.n_segments:,} new segments{gone} "
+        f"({done.seconds:.1f} s, {done.images_per_s:.2f} images/s)",
+        style="green",
+    )
+
+
+def _write(done: IngestReport, path: Path) -> None:
+    record = {
+        "dataset": done.dataset,
+        "n_images": done.n_images,
+        "n_ingested": done.n_ingested,
+        "n_unchanged": done.n_unchanged,
+        "n_segments": done.n_segments,
+        "n_removed": done.n_removed,
+        "seconds": done.seconds,
+        "images_per_s": done.images_per_s,
+        "quarantined": [{"image_id": p.image_id, "reason": p.reason} for p in done.quarantined],
+        "problems": [{"image_id": p.image_id, "reason": p.reason} for p in done.problems],
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

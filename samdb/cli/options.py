@@ -1,0 +1,64 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, TypeAlias
+
+import typer
+
+Store: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--store",
+        metavar="PLACE",
+        help="A folder, or http://host:6333 for a Qdrant server.  [default: $SAMDB_STORE or ./samdb_data]",
+        show_default=False,
+    ),
+]
+Model: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        metavar="NAME",
+        help="vit_t (MobileSAM), vit_b, vit_l or vit_h.  [default: $SAMDB_MODEL or vit_t]",
+        show_default=False,
+    ),
+]
+Device: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--device", help="auto, cpu, cuda, cuda:1 or mps.", show_default="auto"),
+]
+Precision: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--precision",
+        help="fp32, bf16, or auto: bf16 where the hardware multiplies it.",
+        show_default="auto",
+    ),
+]
+AsJson: TypeAlias = Annotated[
+    bool, typer.Option("--json", help="Print one JSON object per line instead of a table.")
+]
+Filters: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--where",
+        metavar="FILTER",
+        help="Only segments that match, such as class_name=car, timeofday=night or 'area_px>=2000'. "
+        "Repeat it: all must hold.",
+        show_default=False,
+    ),
+]
+
+
+def overrides(
+    *,
+    store: str | None = None,
+    model: str | None = None,
+    device: str | None = None,
+    precision: str | None = None,
+) -> Mapping[str, str | float | bool | Path | None]:
+    """Options as settings; None leaves the environment's value."""
+    return {"store": store, "model": model, "device": device, "precision": precision}

@@ -1,0 +1,54 @@
+"""`samdb weights`: list, pull, verify."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from samdb.cli import show
+from samdb.cli.progress import DownloadBar
+
+app = typer.Typer(help="Checkpoints: which there are, and which are here.", no_args_is_help=True)
+
+Model = Annotated[str, typer.Argument(help="vit_t (MobileSAM), vit_b, vit_l or vit_h.")]
+
+
+@app.command("list")
+def list_() -> None:
+    """List the checkpoints that samdb knows, and where they are on this machine."""
+    from samdb.config import load_settings
+    from samdb.sam.weights import list_checkpoints
+
+    rows = [
+        [
+            row.model,
+            row.file,
+            f"{row.size_bytes / 2**20:,.0f} MiB",
+            row.licence,
+            "not here" if row.path is None else str(row.path),
+        ]
+        for row in list_checkpoints(load_settings({}).weights_dir)
+    ]
+    show.table(("model", "file", "size", "licence", "where"), rows, right=("size",))
+
+
+@app.command()
+def pull(model: Model) -> None:
+    """Fetch a model's checkpoint, check it, and keep it for all later runs."""
+    from samdb.config import load_settings
+    from samdb.sam.weights import resolve
+
+    path = resolve(model, None, load_settings({}).weights_dir, DownloadBar())
+    show.data.print(str(path), markup=False)
+
+
+@app.command()
+def verify(model: Model) -> None:
+    """Hash a model's checkpoint again and compare it with the published one."""
+    from samdb.config import load_settings
+    from samdb.sam import weights
+
+    path = weights.verify(model, None, load_settings({}).weights_dir)
+    show.talk.print("the checkpoint is the published one", style="green")
+    show.data.print(str(path), markup=False)
