@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 
 from samdb.errors import ConfigError
 
-Source: TypeAlias = Literal["neck", "backbone", "token", "tokens", "crop", "fused"]
+Source: TypeAlias = Literal["neck", "neck_box", "backbone", "token", "tokens", "crop", "fused"]
 
 #: the vector that a trained head makes of a segment
 PROJECTION, PROJECTION_DIM = "proj", 128
@@ -37,6 +37,7 @@ class Recipe:
             return sum(RECIPES[part].dim(backbone_dim) for part in self.parts)
         own: Mapping[Source, int] = {
             "neck": _NECK_DIM,
+            "neck_box": _NECK_DIM,
             "backbone": backbone_dim,
             "crop": backbone_dim,
             "token": _TOKEN_DIM,
@@ -47,6 +48,7 @@ class Recipe:
 
 _ALL = (
     Recipe("neck", "neck", "image embedding pooled under the mask by area coverage"),
+    Recipe("neck_box", "neck_box", "image embedding pooled over the mask's bounding box: a baseline"),
     Recipe("backbone", "backbone", "features before the neck, pooled under the mask by area coverage"),
     Recipe("token", "token", "the decoder's mask token for the mask's box (single-mask output)"),
     Recipe("tokens", "tokens", "all four mask tokens of the decoder for the mask's box"),

@@ -25,7 +25,7 @@ from samdb.sam.drawing import draw_mask
 from samdb.sam.encoder import Features, ImageEncoder, TorchEncoder
 from samdb.sam.frame import Frame
 from samdb.sam.networks import GRID, Networks
-from samdb.sam.pooling import coverage, pool
+from samdb.sam.pooling import box_coverage, coverage, pool
 from samdb.sam.prompting import embed_prompts, same_shape
 from samdb.sam.recipes import Recipe, check_recipes
 
@@ -159,6 +159,9 @@ class SamSegmenter:
         weights = [coverage(m.mask, image.frame, GRID) for m in masks] if parts & {"neck", "backbone"} else []
         if "neck" in parts:
             rows["neck"] = normalise(pool(image.features.neck[0].cpu().numpy(), weights))
+        if "neck_box" in parts:
+            boxes = [box_coverage(m.box_xyxy, image.frame, GRID) for m in masks]
+            rows["neck_box"] = normalise(pool(image.features.neck[0].cpu().numpy(), boxes))
         if "backbone" in parts:
             rows["backbone"] = normalise(pool(image.features.backbone[0].cpu().numpy(), weights))
         if parts & {"token", "tokens"}:
