@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import TypeAlias
 
@@ -74,6 +74,7 @@ def build_bank(
     parts: bool = False,
     background: bool = True,
     max_background: int = 20_000,
+    segments_per_centre: int | None = None,
     k_neighbours: int | None = None,
     vote_temperature: float | None = None,
     seed: int = 0,
@@ -95,6 +96,8 @@ def build_bank(
     try:
         check_bank_name(name)
         settings = BankSettings(k=k, k_neighbours=k_neighbours, vote_temperature=vote_temperature, seed=seed)
+        if segments_per_centre is not None:
+            settings = replace(settings, segments_per_centre=segments_per_centre)
         source = BankSource(recipe, tuple(where), tuple(exclude), min_segments, min_area_px, parts)
     except ValueError as exc:
         raise ConfigError(f"cannot build a bank: {exc}") from exc
