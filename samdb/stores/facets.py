@@ -13,5 +13,9 @@ def facet_text(value: Scalar) -> str:
 
 
 def ordered(counts: Mapping[str, int]) -> dict[str, int]:
-    """The counts, most frequent first, equal ones by value."""
-    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+    """The counts, most frequent first, equal ones by value.
+
+    Zeros are left out: Qdrant goes on to list the values of deleted points until it next optimizes.
+    """
+    held = ((value, n) for value, n in counts.items() if n > 0)
+    return dict(sorted(held, key=lambda item: (-item[1], item[0])))

@@ -130,7 +130,7 @@ def check_layout(
     missing = pending(store, known)
     if missing:
         raise StoreLayoutError(
-            f"the store at {store.address} was laid out by an older samdb ({len(missing)} migrations behind): "
+            f"the store at {store.address} is {len(missing)} migrations behind this samdb: "
             "run `samdb store migrate`"
         )
     held = stored_params(store)
@@ -150,7 +150,7 @@ def check_not_newer(store: VectorStore, migrations: Sequence[Migration]) -> None
 
 
 def _bind(store: VectorStore, params: LayoutParams) -> LayoutParams:
-    """Bind a new store to the model, or check that it is bound to it; the store's vectors and the new ones."""
+    """Bind a new store to the model, or check that it is; gives the vectors held and the new ones."""
     store.create_collection(meta_spec())
     held = stored_params(store)
     if held is None:
@@ -161,8 +161,8 @@ def _bind(store: VectorStore, params: LayoutParams) -> LayoutParams:
     for name, dim in params.vectors.items():
         if held.vectors.get(name, dim) != dim:
             raise StoreLayoutError(
-                f"the store at {store.address} holds {name!r} vectors of {held.vectors[name]} dimensions, not "
-                f"{dim}: ingest into another --store"
+                f"the store at {store.address} holds {name!r} vectors of {held.vectors[name]} dimensions, "
+                f"not {dim}: ingest into another --store"
             )
     return LayoutParams(held.model, {**held.vectors, **params.vectors})
 

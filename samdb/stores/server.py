@@ -86,11 +86,11 @@ class ServerStore:
         checks.check_ids(ids)
         checks.check_payload(name, payload)
         values = {key: plain(value) for key, value in payload.items()}
-        for start in range(0, len(ids), _PAGE):
-            batch = list(ids[start : start + _PAGE])
-            self._connection.call(
-                lambda c, batch=batch: c.set_payload(alias, values, points=batch, wait=True)
-            )
+
+        def send(client: QdrantClient, some: list[str]) -> models.UpdateResult:
+            return client.set_payload(alias, values, points=[*some], wait=True)
+
+        self._connection.call_each(_batches(ids, _PAGE), send)
 
     def set_vectors(self, name: str, vectors: Mapping[str, Mapping[str, Vector]]) -> None:
         """Set named vectors on points. Raises StoreRejectedError if one does not exist."""
