@@ -21,6 +21,8 @@ from samdb.reports.palette import GREY, class_color, ink_on
 #: small photographs are enlarged to this long side, so that labels stay small beside the objects
 _LONG_SIDE_PX = 1280
 _MAX_ENLARGEMENT = 3.0
+#: more labels than this hide the photograph; the largest objects get them
+_MAX_LABELS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +59,8 @@ def draw_overlay(
     """Draw segments on an RGB image (H, W, 3): a title line, the photograph, a legend below it.
 
     `legend` maps a class to its count; by default the items are counted. Photographs with a long side below
-    1280 px are enlarged up to three times, others keep their pixels. A label that finds no free place beside
-    its object is left out: the colour still tells the class. Raises ValueError when a mask is of another
+    1280 px are enlarged up to three times, others keep their pixels. The 60 largest objects are labelled; a
+    label that finds no free place beside its object is left out: the colour still tells the class. Raises ValueError when a mask is of another
     image's size.
     """
     for item in items:
@@ -136,7 +138,7 @@ def _spot(item: OverlayItem, frame: _Frame) -> Spot:
 def _draw_labels(photo: Image.Image, items: Sequence[OverlayItem], frame: _Frame) -> None:
     """Label chips, the largest objects first to choose their place."""
     shown = [i for i in items if i.color_key is not None and _text(i) and i.mask.area_px]
-    shown.sort(key=lambda i: -i.mask.area_px)
+    shown = sorted(shown, key=lambda i: -i.mask.area_px)[:_MAX_LABELS]
     faces = [font(round(_text_px(item, frame))) for item in shown]
     pads = [max(2, round(face.size * 0.32)) for face in faces]
     sizes = [
