@@ -60,8 +60,9 @@ def draw_overlay(
 
     `legend` maps a class to its count; by default the items are counted. Photographs with a long side below
     1280 px are enlarged up to three times, others keep their pixels. The 60 largest objects are labelled; a
-    label that finds no free place beside its object is left out: the colour still tells the class. Raises ValueError when a mask is of another
-    image's size.
+    label that finds no free place beside its object is left out: the colour still tells the class.
+
+    Raises ValueError when a mask is of another image's size.
     """
     for item in items:
         if item.mask.size_hw != image.shape[:2]:
