@@ -79,24 +79,29 @@ class Database:
         path: str | Path | Dataset,
         *,
         format: str = "auto",
+        name: str | None = None,
         split: str | None = None,
-        prompts: PromptMode = "labels",
+        prompts: PromptMode | None = None,
         recipes: Sequence[str] = DEFAULT_RECIPES,
         limit: int | None = None,
         on_progress: Callable[[IngestProgress], None] = lambda _: None,
     ) -> IngestReport:
         """Cut the images of a dataset into segments and store them; run it again to resume or update.
 
-        Raises DatasetError when there is no dataset at `path`, StoreLayoutError when the store was laid out
-        by another version or for another model.
+        `name` is what the dataset is called in the store (default: its folder's name). `prompts` None means
+        the labels where there are any, else everything that SAM sees.
+
+        Raises DatasetError when there is no dataset at `path` or the store holds another one of that name,
+        StoreLayoutError when the store was laid out by another version or for another model.
         """
         from samdb.workers.local import IngestJob, run_ingest
 
-        if prompts not in PROMPT_MODES:
+        if prompts is not None and prompts not in PROMPT_MODES:
             raise ConfigError(f"unknown prompts {prompts!r}: use one of {', '.join(PROMPT_MODES)}")
-        dataset = wiring.open_dataset(Path(path), format) if isinstance(path, (str, Path)) else path
+        dataset = wiring.open_dataset(Path(path), format, name) if isinstance(path, (str, Path)) else path
         self.prepare()
-        job = IngestJob(dataset, CutSettings(prompts, tuple(recipes)), split, limit)
+        mode = prompts or _best_prompts(dataset, split)
+        job = IngestJob(dataset, CutSettings(mode, tuple(recipes)), split, limit)
         return run_ingest(job, self.segmenter, self.store, on_progress)
 
     def build_bank(
@@ -207,6 +212,11 @@ class Database:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _best_prompts(dataset: Dataset, split: str | None) -> PromptMode:
+    rows = [row for row in dataset.summary() if split in (None, row.split)]
+    return "labels" if any(row.n_labelled for row in rows) else "auto"
 
 
 def one_image(path: Path) -> Sample:

@@ -47,7 +47,10 @@ class Dataset(Protocol):
         """What was found, a row per image folder."""
 
     def problems(self) -> Sequence[str]:
-        """Label files that could not be read, labels without an image: each with its reason."""
+        """Labels that are there but cannot be used, such as a broken label file: each with its reason."""
+
+    def notices(self) -> Sequence[str]:
+        """What is missing or not needed, which may be meant: labels without images, unlabelled folders."""
 
     def samples(self, split: str | None = None) -> Iterator[Sample]:
         """The images, in a stable order; only those of `split` when it is given."""
@@ -113,7 +116,7 @@ class VectorStore(Protocol):
         """Delete the collection with all its points, if it exists."""
 
     def upsert(self, name: str, points: Sequence[Point]) -> None:
-        """Write points; the same id replaces. Raises StoreRejectedError before sending a NaN or zero vector."""
+        """Write points; the same id replaces. Raises StoreRejectedError, writing none, on a NaN or zero one."""
 
     def set_payload(self, name: str, ids: Sequence[str], payload: Payload) -> None:
         """Set these payload keys on these points, leaving the others as they are."""

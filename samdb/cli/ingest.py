@@ -10,7 +10,9 @@ import typer
 
 from samdb.cli import options, show
 from samdb.cli.progress import DownloadBar, ingest_bar
+from samdb.errors import ConfigError
 from samdb.pipelines.ingest import IngestReport
+from samdb.ports import Dataset
 
 
 def ingest(
@@ -18,6 +20,12 @@ def ingest(
     format: Annotated[
         Literal["auto", "bdd100k", "coco", "folder"], typer.Option("--format", help="What the folder is.")
     ] = "auto",
+    name: Annotated[
+        str | None,
+        typer.Option(
+            "--name", help="What to call the dataset in the store.", show_default="its folder's name"
+        ),
+    ] = None,
     split: Annotated[
         str | None, typer.Option("--split", help="Only this split, such as train.", show_default="all")
     ] = None,
@@ -40,7 +48,8 @@ def ingest(
     ] = None,
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Only the first N images.")] = None,
     strict: Annotated[
-        bool, typer.Option("--strict", help="Exit 1 when any image or label had to be left out.")
+        bool,
+        typer.Option("--strict", help="Exit 1 when any image or label that is there had to be left out."),
     ] = False,
     report: Annotated[
         Path | None, typer.Option("--report", help="Write the report as JSON, with every problem.")
@@ -63,21 +72,25 @@ def ingest(
     names = tuple(part.strip() for part in recipes.split(",")) if recipes else api.DEFAULT_RECIPES
     check_recipes(names)
     settings = load_settings(options.overrides(store=store, model=model, device=device, precision=precision))
-    dataset = wiring.open_dataset(path, format)
-    rows = dataset.summary()
+    if report is not None:
+        _check_writable(report)
+    dataset = wiring.open_dataset(path, format, name)
     show.talk.print(f"{dataset.name} ({dataset.format})", markup=False)
-    for row in rows:
+    for row in dataset.summary():
         show.talk.print(f"  {describe(row)}", markup=False)
     show.problems([("labels", text) for text in dataset.problems()], "Label files with problems:")
-    labelled = any(r.n_labelled for r in rows if split is None or r.split == split)
-    mode = prompts or ("labels" if labelled else "auto")
+    show.problems(
+        [("note", text) for text in dataset.notices()], "Not everything is there, if that is meant:"
+    )
     with api.Database(settings) as db:
         db.segmenter = wiring.load_segmenter(settings, DownloadBar())
         with ingest_bar() as tell:
-            done = db.ingest(dataset, split=split, prompts=mode, recipes=names, limit=limit, on_progress=tell)
+            done = db.ingest(
+                dataset, split=split, prompts=prompts, recipes=names, limit=limit, on_progress=tell
+            )
     _tell(done)
     if report is not None:
-        _write(done, report)
+        _write(done, dataset, report)
     if strict and (done.quarantined or done.problems or dataset.problems()):
         raise typer.Exit(1)
 
@@ -96,7 +109,18 @@ def _tell(done: IngestReport) -> None:
     )
 
 
-def _write(done: IngestReport, path: Path) -> None:
+def _check_writable(path: Path) -> None:
+    """Say so before the long run, not after it."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    except OSError as exc:
+        raise ConfigError(
+            f"cannot write the report {path} ({exc.strerror or exc}): choose another --report file"
+        ) from exc
+
+
+def _write(done: IngestReport, dataset: Dataset, path: Path) -> None:
     record = {
         "dataset": done.dataset,
         "n_images": done.n_images,
@@ -108,6 +132,7 @@ def _write(done: IngestReport, path: Path) -> None:
         "images_per_s": done.images_per_s,
         "quarantined": [{"image_id": p.image_id, "reason": p.reason} for p in done.quarantined],
         "problems": [{"image_id": p.image_id, "reason": p.reason} for p in done.problems],
+        "label_files": list(dataset.problems()),
+        "notices": list(dataset.notices()),
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -52,9 +52,11 @@ def main() -> None:
     except SamdbError as exc:
         talk.print(f"[bold red]error:[/bold red] {_plain(exc)}")
         sys.exit(exc.exit_code)
-    except KeyboardInterrupt:
-        talk.print("stopped; what was stored stays, and the same command goes on from there")
-        sys.exit(_INTERRUPTED)
+    except SystemExit as exc:
+        # typer turns KeyboardInterrupt (Ctrl-C, and SIGTERM while ingesting) into this code, without a word
+        if exc.code == _INTERRUPTED:
+            talk.print("stopped; what was stored stays, and the same command goes on from there")
+        raise
     except BrokenPipeError:
         # the reader (head, less) has gone: that is its right
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -73,6 +73,14 @@ def mask_containment(inner: Sequence[Rle], outer: Sequence[Rle]) -> NDArray[np.f
     return _overlap(inner, outer, over_first=True)
 
 
+def mask_union(masks: Sequence[Rle]) -> Rle:
+    """Every pixel that any of one or more masks of one image has."""
+    if len({m.size_hw for m in masks}) != 1:
+        raise ValueError("masks to unite must be of one image, and at least one")
+    merged = coco.merge([m._coco() for m in masks])
+    return Rle(masks[0].size_hw, merged["counts"].decode("ascii"))
+
+
 def _overlap(a: Sequence[Rle], b: Sequence[Rle], *, over_first: bool) -> NDArray[np.float64]:
     if not a or not b:
         return np.zeros((len(a), len(b)))

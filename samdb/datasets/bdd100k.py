@@ -12,7 +12,7 @@ from samdb.datasets.bdd100k_layout import Bdd100kLayout, find_layout, root_above
 from samdb.datasets.image_claims import ImageClaims
 from samdb.datasets.image_dataset import ImageDataset
 from samdb.datasets.image_files import find_images, root_of_label_file, shown
-from samdb.datasets.records import Catalogue, ImageFolder
+from samdb.datasets.records import Catalogue, Findings, ImageFolder, merged
 from samdb.datasets.sniff import find_label_files
 from samdb.datasets.splits import split_of_file, split_order
 from samdb.errors import DatasetError
@@ -66,8 +66,8 @@ def _locate(path: Path) -> tuple[Bdd100kLayout | None, Path | None]:
 def _catalogue(layout: Bdd100kLayout, only: Path | None) -> Catalogue:
     """All image folders of a layout, or those at or below the folder `only`."""
     folders: list[ImageFolder] = []
-    problems: list[str] = []
-    checks: list[Callable[[], list[str]]] = []
+    notices: list[str] = []
+    checks: list[Callable[[], Findings]] = []
     for kind, base in layout.images:
         for split, folder in sorted(layout.splits(base), key=lambda s: split_order(s[0])):
             start = _overlap(folder, only)
@@ -76,20 +76,20 @@ def _catalogue(layout: Bdd100kLayout, only: Path | None) -> Catalogue:
             images = tuple(find_images(layout.root, start))
             where = shown(start, layout.root)
             if not images:
-                problems.append(f"{where}: no images in it")
+                notices.append(f"{where}: no images in it")
             labels = layout.label_path(kind, split)
             if labels is None:
-                problems.append(f"{where}: no labels (looked for {layout.expected(kind, split)})")
+                notices.append(f"{where}: no labels (looked for {layout.expected(kind, split)})")
             source = None if labels is None else _source(labels, layout.root)
             if source is not None:
-                checks.append(partial(source.problems, find_images(layout.root, folder) if only else images))
+                checks.append(partial(source.check, find_images(layout.root, folder) if only else images))
             folders.append(ImageFolder(where, split, images, source))
     if only is None:
-        problems += [
+        notices += [
             f"{shown(path, layout.root)}: labels without images, there is no folder {wanted}"
             for path, wanted in layout.without_images()
         ]
-    return Catalogue(tuple(folders), tuple(problems), tuple(checks))
+    return Catalogue(tuple(folders), Findings(notices=tuple(notices)), tuple(checks))
 
 
 def _overlap(folder: Path, only: Path | None) -> Path | None:
@@ -108,12 +108,12 @@ def _source(path: Path, root: Path) -> FrameFile | BitmaskFolder | FrameFolder:
 def _label_files(paths: Sequence[Path], root: Path, *, all_images: bool) -> Catalogue:
     """The images that label files name; with `all_images` also those of the folder that none names."""
     claims = ImageClaims(root)
-    problems: list[str] = []
+    checked: list[Findings] = []
     for path in paths:
         source = FrameFile(path, root)
         split = split_of_file(path.stem)
         kind = "10k" if "ins_seg" in path.as_posix() else "100k"
         near = [f"images/{kind}/{split}", f"images/{kind}", f"images/{split}", f"{split}", "images", "."]
         found = [claims.claim(name, near, split, source) for name in source.names()]
-        problems += source.problems([image_id for image_id in found if image_id])
-    return Catalogue(claims.folders(with_rest=all_images), tuple(problems))
+        checked.append(source.check([image_id for image_id in found if image_id]))
+    return Catalogue(claims.folders(with_rest=all_images), merged(checked))

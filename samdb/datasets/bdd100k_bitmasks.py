@@ -14,7 +14,7 @@ from samdb.core.sample import Label
 from samdb.datasets.image_files import find_images, image_key, shown
 from samdb.datasets.images import read_label_picture
 from samdb.datasets.label_list import LabelList
-from samdb.datasets.records import ImageLabels, missing_problems
+from samdb.datasets.records import Findings, ImageLabels, missing_pieces
 from samdb.datasets.segmentation import masks_of_map
 from samdb.datasets.vocabulary import DET_CLASSES
 from samdb.errors import DatasetError, ImageError
@@ -46,10 +46,11 @@ class BitmaskFolder:
             return ImageLabels(problems=(str(exc),), has_labels=False)
         return _bitmask_labels(bitmask)
 
-    def problems(self, image_ids: Sequence[str]) -> list[str]:
+    def check(self, image_ids: Sequence[str]) -> Findings:
         """Bitmasks without image and images without bitmask."""
         keys = frozenset(image_key(i) for i in image_ids)
-        return missing_problems(self._shown, {k: p.name for k, p in self._files.items()}, keys)
+        missing = missing_pieces(self._shown, {k: p.name for k, p in self._files.items()}, keys)
+        return Findings(notices=tuple(missing))
 
     @cached_property
     def _files(self) -> dict[str, Path]:

@@ -11,7 +11,7 @@ from samdb.datasets.bdd100k_labels import frame_labels
 from samdb.datasets.image_files import image_key, shown
 from samdb.datasets.images import image_size
 from samdb.datasets.json_file import Json, as_list, as_object, as_text, read_json
-from samdb.datasets.records import ImageLabels, missing_problems
+from samdb.datasets.records import Findings, ImageLabels, missing_pieces
 from samdb.datasets.vocabulary import is_region
 from samdb.errors import DatasetError
 
@@ -37,13 +37,14 @@ class FrameFile:
         frame = self._frames.get(image_key(image_id))
         return None if frame is None else frame_labels(frame, lambda: image_size(self._root / image_id))
 
-    def problems(self, image_ids: Sequence[str]) -> list[str]:
+    def check(self, image_ids: Sequence[str]) -> Findings:
         """That the file is broken, has odd frames, or does not fit the images."""
         frames, problems = self._parsed
         if not frames:
-            return list(problems)
+            return Findings(tuple(problems))
         keys = frozenset(image_key(i) for i in image_ids)
-        return problems + missing_problems(self._shown, {k: str(f["name"]) for k, f in frames.items()}, keys)
+        missing = missing_pieces(self._shown, {k: str(f["name"]) for k, f in frames.items()}, keys)
+        return Findings(tuple(problems), tuple(missing))
 
     @property
     def _frames(self) -> dict[str, dict[str, Json]]:
@@ -93,11 +94,11 @@ class FrameFolder:
             return ImageLabels(problems=(f"{path}: holds no frame",), has_labels=False)
         return frame_labels(as_object(frames[0]), lambda: image_size(self._root / image_id))
 
-    def problems(self, image_ids: Sequence[str]) -> list[str]:
+    def check(self, image_ids: Sequence[str]) -> Findings:
         """Label files without image and images without label file."""
         keys = frozenset(image_key(i) for i in image_ids)
         labelled = {key: path.name for key, path in self._files.items()}
-        return missing_problems(shown(self._folder, self._root), labelled, keys)
+        return Findings(notices=tuple(missing_pieces(shown(self._folder, self._root), labelled, keys)))
 
     @cached_property
     def _files(self) -> dict[str, Path]:

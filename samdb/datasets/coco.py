@@ -14,7 +14,7 @@ from samdb.datasets.image_files import find_images, root_of_label_file
 from samdb.datasets.images import image_size
 from samdb.datasets.json_file import Json
 from samdb.datasets.label_list import LabelList
-from samdb.datasets.records import Catalogue, ImageLabels
+from samdb.datasets.records import Catalogue, Findings, ImageLabels
 from samdb.datasets.sniff import find_label_files
 from samdb.datasets.splits import split_of_file
 from samdb.errors import DatasetError, ImageError
@@ -53,6 +53,7 @@ def open_coco(path: Path, name: str | None = None) -> ImageDataset:
 
 def _catalogue(paths: Sequence[Path], root: Path, *, all_images: bool) -> Catalogue:
     problems: list[str] = []
+    notices: list[str] = []
     sources: list[_CocoSource] = []
     pictures = find_images(root)
     for path in paths:
@@ -65,12 +66,12 @@ def _catalogue(paths: Sequence[Path], root: Path, *, all_images: bool) -> Catalo
         if file.has_objects:
             sources.append(_CocoSource(file, root, _mask_folder(file, root, pictures)))
         else:
-            problems.append(f"{file.shown}: not used, it holds no boxes and no masks")
+            notices.append(f"{file.shown}: not used, it holds no boxes and no masks")
     sources.sort(key=lambda s: (bool(s.file.mask_names), "keypoints" in s.file.path.name, s.file.shown))
     claims = ImageClaims(root, exclude=(mask for s in sources for mask in s.mask_ids))
     for source in sources:
-        problems += source.claim_images(claims)
-    return Catalogue(claims.folders(with_rest=all_images), tuple(problems))
+        notices += source.claim_images(claims)
+    return Catalogue(claims.folders(with_rest=all_images), Findings(tuple(problems), tuple(notices)))
 
 
 class _CocoSource:
@@ -88,7 +89,7 @@ class _CocoSource:
         return [str(PurePosixPath(self._mask_folder, name)) for name in self.file.mask_names]
 
     def claim_images(self, claims: ImageClaims) -> list[str]:
-        """Claim the file's images; returns what went wrong."""
+        """Claim the file's images; returns what is missing or not needed."""
         split = split_of_file(self.file.path.stem)
         near = [f"images/{split}", f"{split}", "images", ".", str(PurePosixPath(self.file.shown).parent)]
         missing = []
@@ -99,15 +100,15 @@ class _CocoSource:
             else:
                 self._coco_ids.setdefault(image_id, coco_id)
         total = len(self.file.images)
-        problems = []
+        notices = []
         if missing:
-            problems.append(
+            notices.append(
                 f"{self.file.shown}: {len(missing):,} of {total:,} labelled images are not there "
                 f"(the first is {min(missing)}); add the images or ignore this"
             )
         if len(missing) < total and not claims.claimed_by(self):
-            problems.append(f"{self.file.shown}: not used, another file has labels for its images")
-        return problems
+            notices.append(f"{self.file.shown}: not used, another file has labels for its images")
+        return notices
 
     def labels_of(self, image_id: str) -> ImageLabels | None:
         """The labels of an image that this file has claimed."""

@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 from samdb.core.sample import Sample
-from samdb.datasets.records import Catalogue, ImageFolder, ImageLabels
+from samdb.datasets.records import Catalogue, Findings, ImageFolder, ImageLabels, merged
 from samdb.errors import DatasetError
 from samdb.ports import SplitSummary
 
@@ -59,23 +59,29 @@ class ImageDataset:
         return self._counted[0]
 
     def problems(self) -> Sequence[str]:
-        """Label files that could not be read, labels without image, images without labels, with reasons.
+        """Labels that are there but cannot be used, with the reason: a broken file, an entry without a name.
 
         Reads all labels, once. Entries left out of a label file that could be read are in `Sample.problems`.
         """
-        return self._counted[1]
+        return self._counted[1].problems
+
+    def notices(self) -> Sequence[str]:
+        """What is not there or not needed, which may be meant: labels without image, images without labels.
+
+        Reads all labels, once.
+        """
+        return self._counted[1].notices
 
     @cached_property
     def _catalogue(self) -> Catalogue:
         return self._load()
 
     @cached_property
-    def _counted(self) -> tuple[tuple[SplitSummary, ...], tuple[str, ...]]:
-        problems = list(self._catalogue.problems)
-        for check in self._catalogue.checks:
-            problems += check()
+    def _counted(self) -> tuple[tuple[SplitSummary, ...], Findings]:
+        checked = [check() for check in self._catalogue.checks]
+        problems: list[str] = []
         rows = tuple(_count(folder, problems) for folder in self._catalogue.folders)
-        return rows, tuple(dict.fromkeys(problems))
+        return rows, merged([self._catalogue.found, *checked, Findings(tuple(problems))])
 
     def _sample(self, folder: ImageFolder, image_id: str) -> Sample:
         found = _read(folder, image_id)

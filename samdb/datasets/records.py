@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -44,18 +44,39 @@ class ImageFolder:
 
 
 @dataclass(frozen=True, slots=True)
-class Catalogue:
-    """All image folders of a dataset, and what was found wrong while looking for them.
+class Findings:
+    """What is odd about the files of a dataset.
 
-    `checks` look into label files, which may take long: they are run when the problems are asked for.
+    `problems` keep labels out that are there: a broken file, an entry without a name. `notices` name what is
+    not there or not needed, which may be meant so: labels without images, images without labels, spare files.
+    """
+
+    problems: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()
+
+
+def merged(found: Iterable[Findings]) -> Findings:
+    """All findings as one, each said once."""
+    findings = list(found)
+    return Findings(
+        tuple(dict.fromkeys(text for f in findings for text in f.problems)),
+        tuple(dict.fromkeys(text for f in findings for text in f.notices)),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """All image folders of a dataset, and what was found while looking for them.
+
+    `checks` look into label files, which may take long: they are run when the findings are asked for.
     """
 
     folders: tuple[ImageFolder, ...]
-    problems: tuple[str, ...] = ()
-    checks: tuple[Callable[[], list[str]], ...] = ()
+    found: Findings = Findings()
+    checks: tuple[Callable[[], Findings], ...] = ()
 
 
-def missing_problems(source: str, labelled: Mapping[str, str], image_keys: frozenset[str]) -> list[str]:
+def missing_pieces(source: str, labelled: Mapping[str, str], image_keys: frozenset[str]) -> list[str]:
     """One line each way for labels without image and images without labels.
 
     `labelled` maps the keys of a label file to the names it uses; `image_keys` are the keys of the images.

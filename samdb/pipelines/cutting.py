@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias, get_args
 
+import numpy as np
+
 from samdb.core.boxes import Box, box_problem, clip_box
 from samdb.core.ids import segment_point_id
-from samdb.core.masks import Rle, mask_containment, mask_iou
+from samdb.core.masks import Rle, mask_containment, mask_iou, mask_union
 from samdb.core.prompt import MaskCandidate, Prompt
 from samdb.core.sample import Label, Sample
 from samdb.core.segment import FLAG_BACKGROUND, FLAG_SUB_CELL, LabelSource, Segment
@@ -20,7 +22,7 @@ PromptMode: TypeAlias = Literal["labels", "auto", "both"]
 PROMPT_MODES: tuple[PromptMode, ...] = get_args(PromptMode)
 
 #: raise this when the rules below change: images cut by older rules are then cut again
-CUT_VERSION = 1
+CUT_VERSION = 2
 
 # a multimask output must be this good to be stored as a part (the stock generator asks for .88 and .95 of
 # masks that nobody labelled; these lie inside an object that somebody did)
@@ -29,7 +31,7 @@ _PART_MIN_STABILITY = 0.9
 _PART_MIN_AREA_PX = 64
 # an automatic mask this close to a labelled object's is that object again
 _SAME_IOU = 0.8
-# an automatic mask with less than this share on any labelled object is background
+# an automatic mask with less than this share of its area on labelled objects is background
 _TOUCH = 0.05
 
 
@@ -67,7 +69,8 @@ def cut_image(
 
     Labels prompt SAM with their box; a label with a mask keeps its own mask as the whole. Of the other
     outputs for that box those that lie inside are parts. Automatic masks that repeat a labelled object are
-    dropped, those inside one become its parts and inherit its class.
+    dropped, those inside one become its parts and inherit its class. Labels marked ignore prompt nothing,
+    yet what touches them is not background.
     """
     problems: list[str] = list(sample.problems)
     pieces: list[_Piece] = []
@@ -88,24 +91,31 @@ def _usable_labels(
     for label in labels:
         if label.ignore:
             continue
-        if label.mask is not None and label.mask.size_hw != size_hw:
-            problems.append(
-                f"label {label.label_id}: its mask is {label.mask.size_hw} px (H, W), the image {size_hw}"
-            )
-            continue
-        box = label.box_xyxy if label.box_xyxy is not None else _mask_box(label.mask)
-        fault = "its mask is empty" if box is None else box_problem(box)
-        inside = None if box is None or fault else clip_box(box, size_hw)
-        if inside is None:
-            fault = fault or f"its box lies outside the image of {size_hw[1]}x{size_hw[0]} px"
-            problems.append(f"label {label.label_id} ({label.category}): {fault}")
+        found = _prompt_box(label, size_hw)
+        if isinstance(found, str):
+            problems.append(f"label {label.label_id} ({label.category}): {found}")
         else:
-            usable.append((label, inside))
+            usable.append((label, found))
     return usable
 
 
-def _mask_box(mask: Rle | None) -> Box | None:
-    return mask.box_xyxy if mask is not None and mask.area_px > 0 else None
+def _prompt_box(label: Label, size_hw: tuple[int, int]) -> Box | str:
+    """The label's box inside the image, or why it cannot be used."""
+    height, width = size_hw
+    if label.mask is not None and label.mask.size_hw != size_hw:
+        h, w = label.mask.size_hw
+        # its box is drawn in that other frame, too
+        return f"its mask is made for an image of {w}x{h} px, this one is {width}x{height}"
+    if label.mask is not None and label.mask.area_px == 0:
+        return "its mask is empty"
+    box = label.box_xyxy
+    if box is None:
+        assert label.mask is not None  # a label has a box or a mask
+        box = label.mask.box_xyxy
+    fault = box_problem(box)
+    if fault is not None:
+        return fault
+    return clip_box(box, size_hw) or f"its box lies outside the image of {width}x{height} px"
 
 
 def _labelled_pieces(
@@ -153,31 +163,47 @@ def _automatic_pieces(
 ) -> list[_Piece]:
     """Automatic masks that are not there already, flagged when they surely show no labelled object."""
     found = segmenter.automatic(image)
-    if not found:
-        return []
     masks = [c.mask for c in found]
     again = mask_iou(masks, [p.candidate.mask for p in labelled]) >= _SAME_IOU
-    objects = [_object_mask(label, image.size_hw) for label in sample.labels]
-    touched = mask_containment(masks, [o for o in objects if o is not None]) >= _TOUCH
+    background = _background(masks, sample, image.size_hw)
     return [
         _Piece(
             candidate,
             f"grid:{hashlib.sha1(candidate.mask.counts.encode()).hexdigest()[:20]}",
-            flags=(FLAG_BACKGROUND,) if sample.has_labels and not touched[i].any() else (),
+            flags=(FLAG_BACKGROUND,) if background[i] else (),
         )
         for i, candidate in enumerate(found)
         if not again[i].any()
     ]
 
 
+def _background(masks: Sequence[Rle], sample: Sample, size_hw: tuple[int, int]) -> list[bool]:
+    """For each mask whether it is known to show none of the objects that were labelled.
+
+    Nothing is known of an image that nobody labelled, nor where a label had to be left out: its object may be
+    anywhere.
+    """
+    objects = [_object_mask(label, size_hw) for label in sample.labels]
+    if not sample.has_labels or sample.problems or any(o is None for o in objects):
+        return [False] * len(masks)
+    # all objects at once: a mask over a crowd may have little of its area on any one of them
+    known = [o for o in objects if o is not None and o.area_px > 0]
+    if not masks or not known:
+        return [True] * len(masks)
+    share = mask_containment(masks, [mask_union(known)])[:, 0]
+    return [bool(s < _TOUCH) for s in share]
+
+
 def _object_mask(label: Label, size_hw: tuple[int, int]) -> Rle | None:
-    """Where a labelled object is: its mask, else every pixel of its box."""
-    if label.mask is not None and label.mask.size_hw == size_hw:
-        return label.mask
+    """Where a labelled object is: its mask, else every pixel of its box; None when that cannot be told."""
+    if label.mask is not None:
+        return label.mask if label.mask.size_hw == size_hw and label.mask.area_px > 0 else None
     box = label.box_xyxy
-    clipped = None if box is None or box_problem(box) else clip_box(box, size_hw)
-    if clipped is None:
+    if box is None or box_problem(box):
         return None
+    clipped = clip_box(box, size_hw)
+    if clipped is None:
+        return Rle.encode(np.zeros(size_hw, dtype=bool))
     x0, y0, x1, y1 = clipped
     return Rle.from_polygons([[x0, y0, x1, y0, x1, y1, x0, y1]], size_hw)
 
@@ -205,7 +231,7 @@ def _segments(
     segments = []
     for i, piece in enumerate(pieces):
         candidate, parent = piece.candidate, parents[i]
-        label = pieces[root_of(i, parents)].label if not piece.is_labelled_whole else piece.label
+        label = pieces[root_of(i, parents)].label
         sub_cell = (FLAG_SUB_CELL,) if segmenter.is_sub_cell(candidate.mask) else ()
         segments.append(
             Segment(

@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from samdb.core.ids import image_point_id
 from samdb.core.points import Condition, Point, Where
 from samdb.core.sample import Sample
-from samdb.errors import ImageError, InputError, ModelError
+from samdb.errors import DatasetError, ImageError, InputError, ModelError
 from samdb.pipelines.cutting import CutSettings, cut_image
-from samdb.pipelines.ledger import LedgerEntry, file_sha256, fingerprint, ledger_point, read_ledger
+from samdb.pipelines.ledger import (
+    PENDING,
+    ImageStatus,
+    LedgerEntry,
+    file_sha256,
+    fingerprint,
+    ledger_point,
+    read_ledger,
+)
 from samdb.ports import Dataset, Segmenter, VectorStore
 from samdb.stores.codec import segment_to_point
 from samdb.stores.layout import IMAGES, SEGMENTS
@@ -46,7 +56,12 @@ class IngestProgress:
 
 @dataclass(frozen=True, slots=True)
 class IngestReport:
-    """What a run did. `quarantined` images are not in the store; `problems` are labels that were left out."""
+    """What a run did.
+
+    `n_images` were looked at: `n_ingested` were cut into `n_segments` segments, `n_unchanged` needed nothing,
+    the others are `quarantined`: they have no segments in the store. `problems` are labels that were left
+    out. Both name the troubles of unchanged images too. `n_removed` segments of earlier runs are gone.
+    """
 
     dataset: str
     n_images: int
@@ -60,7 +75,7 @@ class IngestReport:
 
     @property
     def images_per_s(self) -> float:
-        """Images cut per second, unchanged ones left out."""
+        """Images cut per second of the run, unchanged and quarantined ones not counted."""
         return self.n_ingested / self.seconds if self.seconds > 0 else 0.0
 
 
@@ -84,6 +99,14 @@ class _Work:
     pixels: NDArray[np.uint8] | None
     reason: str | None
 
+    def entry(self, n_segments: int, problems: tuple[str, ...], reason: str | None = None) -> LedgerEntry:
+        """What the ledger will say of it: done, or quarantined when there is a reason."""
+        status: ImageStatus = "done" if reason is None else "quarantined"
+        path = self.sample.path.absolute()
+        return LedgerEntry(
+            self.sample.image_id, path, self.sha256, self.fingerprint, status, n_segments, reason, problems
+        )
+
 
 ReadImage = Callable[[Sample], NDArray[np.uint8]]
 
@@ -104,27 +127,28 @@ def ingest(
 
     Images whose file, labels and settings have not changed since they were ingested are skipped; a changed
     one is replaced without leaving an orphan. An image that cannot be read is quarantined and the run goes
-    on. Killed at any moment and run again, it ends with the points of an uninterrupted run.
+    on; it is tried again in every run. Killed at any moment and run again, it ends with the points of an
+    uninterrupted run. Images that are no longer in the dataset stay in the store.
 
-    Raises StoreError when the store fails; what was acknowledged stays, and the next run resumes.
+    Raises StoreError when the store fails; what was acknowledged stays, and the next run resumes. Raises
+    DatasetError when the store holds other images under this dataset's name.
     """
     started = time.perf_counter()
     n_total = _count(dataset, split, limit)
     samples = islice(dataset.samples(split), limit)
     ledger = read_ledger(store, dataset.name)
     tally = _Tally()
-    writer = _Writer(store)
+    writer = _Writer(store, ledger)
     seen = 0
     for seen, work in enumerate(_read_ahead(samples, ledger, segmenter, settings, read_image), 1):
         if isinstance(work, LedgerEntry):
             _count_unchanged(work, tally)
-        elif work.pixels is None:
-            _quarantine(work, work.reason or "it could not be read", writer, tally)
+            if work.path != ledger[work.image_id].path:  # the dataset was moved; searches look for its images
+                store.set_payload(
+                    IMAGES, [image_point_id(dataset.name, work.image_id)], {"path": str(work.path)}
+                )
         else:
-            try:
-                _ingest_image(work, work.pixels, segmenter, settings, run, writer, tally)
-            except (InputError, ModelError, ValueError) as exc:
-                _quarantine(work, str(exc), writer, tally)
+            writer.add(work.sample, *_points(work, segmenter, settings, run, tally))
         on_progress(IngestProgress(n_total, seen, tally.n_segments))
     writer.flush()
     tally.n_removed = writer.n_removed
@@ -157,14 +181,22 @@ def _read_ahead(
     """Decode the next images in a thread while SAM works on this one."""
 
     def look(sample: Sample) -> _Work | LedgerEntry:
+        # the file is hashed before it is read: if it changes in between, the next run sees that
         sha256, cut = file_sha256(sample.path), fingerprint(segmenter, settings, sample)
         known = ledger.get(sample.image_id)
-        if known is not None and (known.sha256, known.fingerprint) == (sha256, cut):
-            return known
+        same = known is not None and (known.sha256, known.fingerprint) == (sha256, cut)
+        here = None if known is None or not same else replace(known, path=sample.path.absolute())
+        if here is not None and here.status == "done":
+            return here
         try:
-            return _Work(sample, sha256, cut, read_image(sample), None)
+            work = _Work(sample, sha256, cut, read_image(sample), None)
         except ImageError as exc:
+            if here is not None and (here.status, here.reason) == ("quarantined", str(exc)):
+                return here
             return _Work(sample, sha256, cut, None, str(exc))
+        if known is not None and known.sha256 != sha256:
+            _check_same_dataset(known, sample)
+        return work
 
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="samdb-read") as pool:
         waiting: list[Future[_Work | LedgerEntry]] = []
@@ -181,49 +213,64 @@ def _read_ahead(
 
 def _count_unchanged(entry: LedgerEntry, tally: _Tally) -> None:
     """An unchanged image's troubles are reported again: they have not gone away."""
-    tally.n_unchanged += 1
     tally.problems += [Problem(entry.image_id, text) for text in entry.problems]
     if entry.status == "quarantined":
         tally.quarantined.append(Problem(entry.image_id, entry.reason or "unknown"))
+    else:
+        tally.n_unchanged += 1
 
 
-def _quarantine(work: _Work, reason: str, writer: _Writer, tally: _Tally) -> None:
-    tally.quarantined.append(Problem(work.sample.image_id, reason))
-    entry = LedgerEntry(
-        work.sample.image_id, work.sha256, work.fingerprint, "quarantined", 0, reason, work.sample.problems
-    )
-    writer.add(work.sample, [], ledger_point(work.sample, entry, None, None))
+def _check_same_dataset(known: LedgerEntry, sample: Sample) -> None:
+    """Refuse to replace an image by one of another dataset that happens to have the same name.
+
+    A dataset may move: what was read at the old place is another dataset only if it is still there.
+    """
+    if known.path != sample.path.absolute() and known.path.exists() and not _same(known.path, sample.path):
+        raise DatasetError(
+            f"the store already holds {sample.image_id} of a dataset called {sample.dataset!r}, read from "
+            f"{known.path}, and {sample.path} is another picture: give this dataset another name with --name"
+        )
 
 
-def _ingest_image(
-    work: _Work,
-    pixels: NDArray[np.uint8],
-    segmenter: Segmenter,
-    settings: CutSettings,
-    run: str,
-    writer: _Writer,
-    tally: _Tally,
-) -> None:
-    sample = work.sample
-    image = segmenter.encode(pixels)
-    cut = cut_image(segmenter, image, sample, settings, run)
-    entry = LedgerEntry(
-        sample.image_id, work.sha256, work.fingerprint, "done", len(cut.segments), None, cut.problems
-    )
-    point = ledger_point(sample, entry, image.size_hw, segmenter.image_vector(image))
-    writer.add(sample, [segment_to_point(s) for s in cut.segments], point)
-    tally.n_ingested += 1
-    tally.n_segments += len(cut.segments)
-    tally.problems += [Problem(sample.image_id, text) for text in cut.problems]
+def _same(a: Path, b: Path) -> bool:
+    try:
+        return a.samefile(b)
+    except OSError:
+        return False
+
+
+def _points(
+    work: _Work, segmenter: Segmenter, settings: CutSettings, run: str, tally: _Tally
+) -> tuple[list[Point], Point]:
+    """The points of an image's segments and its point in the ledger; none and why, when it fails."""
+    sample, reason = work.sample, work.reason or "it could not be read"
+    if work.pixels is not None:
+        try:
+            image = segmenter.encode(work.pixels)
+            cut = cut_image(segmenter, image, sample, settings, run)
+            entry = work.entry(len(cut.segments), cut.problems)
+            ledger = ledger_point(sample, entry, image.size_hw, segmenter.image_vector(image))
+            segments = [segment_to_point(s) for s in cut.segments]
+        except (InputError, ModelError, ValueError) as exc:
+            reason = str(exc)
+        else:
+            tally.n_ingested += 1
+            tally.n_segments += len(segments)
+            tally.problems += [Problem(sample.image_id, text) for text in cut.problems]
+            return segments, ledger
+    tally.quarantined.append(Problem(sample.image_id, reason))
+    tally.problems += [Problem(sample.image_id, text) for text in sample.problems]
+    return [], ledger_point(sample, work.entry(0, sample.problems, reason), None, None)
 
 
 class _Writer:
-    """Writes images in small groups, always in the order that makes a kill harmless: segments, orphans
-    away, all of it durable, and only then the ledger.
+    """Writes images in small groups, always in the order that makes a kill harmless: what the ledger says of
+    an earlier cut is withdrawn, then segments, orphans away, all of it durable, and only then the ledger.
     """
 
-    def __init__(self, store: VectorStore) -> None:
+    def __init__(self, store: VectorStore, ledger: Mapping[str, LedgerEntry]) -> None:
         self._store = store
+        self._ledger = ledger
         self._waiting: list[tuple[Sample, list[Point], Point]] = []
         self.n_removed = 0
 
@@ -235,6 +282,7 @@ class _Writer:
     def flush(self) -> None:
         if not self._waiting:
             return
+        self._withdraw()
         points = [p for _, segments, _ in self._waiting for p in segments]
         if points:
             self._store.upsert(SEGMENTS, points)
@@ -243,6 +291,15 @@ class _Writer:
         self._store.upsert(IMAGES, [ledger for _, _, ledger in self._waiting])
         self._store.flush(IMAGES)
         self._waiting.clear()
+
+    def _withdraw(self) -> None:
+        """Else, killed half-way and then run with the earlier settings, the next run would find these images
+        done and leave them half replaced.
+        """
+        replaced = [ledger.id for sample, _, ledger in self._waiting if sample.image_id in self._ledger]
+        if replaced:
+            self._store.set_payload(IMAGES, replaced, PENDING)
+            self._store.flush(IMAGES)
 
     def _remove_orphans(self, written: set[str]) -> None:
         """Delete segments that these images had before and no longer have."""

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 from samdb.core.ids import image_point_id, make_id
 from samdb.core.points import Condition, Payload, Point, Where
@@ -20,7 +20,11 @@ from samdb.pipelines.cutting import CUT_VERSION, CutSettings
 from samdb.ports import Segmenter, VectorStore
 from samdb.stores.layout import GLOBAL_VECTOR, IMAGES
 
-ImageStatus: TypeAlias = Literal["done", "quarantined"]
+#: `pending`: its segments are being replaced, or were when the run was stopped
+ImageStatus: TypeAlias = Literal["done", "quarantined", "pending"]
+
+#: set on an image's point before its segments are replaced: it has to be cut again
+PENDING: Payload = {"status": "pending"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +32,12 @@ class LedgerEntry:
     """What the ledger says of one image.
 
     `fingerprint` covers the model, recipes, prompts and labels: when it or the file's `sha256` differs, the
-    image must be cut again.
+    image must be cut again. `path` is where the image was read, `reason` why it is quarantined, `problems`
+    are the labels left out.
     """
 
     image_id: str
+    path: Path
     sha256: str
     fingerprint: str
     status: ImageStatus
@@ -55,7 +61,7 @@ def ledger_point(
         "dataset": sample.dataset,
         "split": sample.split,
         "image_id": sample.image_id,
-        "path": str(sample.path.absolute()),
+        "path": str(entry.path),
         "sha256": entry.sha256,
         "fingerprint": entry.fingerprint,
         "status": entry.status,
@@ -71,18 +77,17 @@ def ledger_point(
 
 def fingerprint(segmenter: Segmenter, settings: CutSettings, sample: Sample) -> str:
     """Names everything but the pixels that decides an image's segments."""
-    labels = [_label_text(label) for label in sample.labels]
-    attributes = sorted(f"{k}={v!r}" for k, v in sample.attributes.items())
     return make_id(
         "cut",
         str(CUT_VERSION),
         segmenter.fingerprint,
         settings.prompts,
-        *sorted(settings.recipes),
+        repr(sorted(settings.recipes)),
         sample.split,
-        *attributes,
-        *labels,
-        *sample.problems,
+        repr(sample.has_labels),
+        repr(sorted(sample.attributes.items())),
+        repr([_label_key(label) for label in sample.labels]),
+        repr(sample.problems),
     )
 
 
@@ -102,23 +107,25 @@ def _digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def _label_text(label: Label) -> str:
-    mask = "" if label.mask is None else label.mask.counts
-    attributes = sorted(f"{k}={v!r}" for k, v in label.attributes.items())
-    return repr(
-        (label.label_id, label.category, label.class_name, label.box_xyxy, mask, attributes, label.ignore)
-    )
+def _label_key(label: Label) -> tuple[object, ...]:
+    """All that a label says, in a form whose text is the same in every run."""
+    mask = None if label.mask is None else (label.mask.size_hw, label.mask.counts)
+    attributes = sorted(label.attributes.items())
+    return (label.label_id, label.category, label.class_name, label.box_xyxy, mask, attributes, label.ignore)
 
 
 def _entry(payload: Payload) -> LedgerEntry:
+    known: dict[str, ImageStatus] = {status: status for status in get_args(ImageStatus)}
     problems = payload.get("problems")
     n_segments = payload.get("n_segments")
     reason = payload.get("reason")
     return LedgerEntry(
         image_id=str(payload["image_id"]),
+        path=Path(str(payload["path"])),
         sha256=str(payload["sha256"]),
         fingerprint=str(payload["fingerprint"]),
-        status="done" if payload["status"] == "done" else "quarantined",
+        # a status that another version wrote: cut the image again
+        status=known.get(str(payload["status"]), "pending"),
         n_segments=n_segments if isinstance(n_segments, int) else 0,
         reason=None if reason is None else str(reason),
         problems=tuple(map(str, problems)) if isinstance(problems, Sequence) else (),

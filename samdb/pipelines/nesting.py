@@ -22,18 +22,23 @@ MAX_AREA_RATIO = 0.8
 def find_parents(masks: Sequence[Rle], roots: Collection[int] = ()) -> list[int | None]:
     """For each mask the index of the smallest mask that contains it, or None.
 
-    `roots` are known to be whole objects: they get no parent.
+    `roots` are known to be whole objects: they get no parent. A mask inside a root always ends up below it,
+    below the smallest where there are several: of the masks that contain it only those below that root count.
     """
     if not masks:
         return []
     areas = np.array([m.area_px for m in masks], dtype=np.float64)
     inside = mask_containment(masks, masks) >= MIN_CONTAINMENT
     inside &= areas[:, None] <= MAX_AREA_RATIO * areas[None, :]
-    parents: list[int | None] = []
-    for i, row in enumerate(inside):
-        holders = np.flatnonzero(row)
+    parents: list[int | None] = [None] * len(masks)
+    # from large to small: what contains a mask has its own parent already
+    for i in np.argsort(-areas, kind="stable"):
         # ties in area go to the first, so that the tree does not depend on chance
-        parents.append(None if i in roots or not len(holders) else int(holders[np.argmin(areas[holders])]))
+        holders = sorted(np.flatnonzero(inside[i]).tolist(), key=lambda j: (areas[j], j))
+        if i in roots or not holders:
+            continue
+        root = next((j for j in holders if j in roots), None)
+        parents[i] = next(j for j in holders if root is None or root_of(j, parents) == root)
     return parents
 
 

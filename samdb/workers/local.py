@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from samdb.core.sample import Sample
-from samdb.datasets.images import read_image
+from samdb.datasets.images import MAX_PIXELS, read_image
 from samdb.pipelines.cutting import CutSettings
 from samdb.pipelines.ingest import IngestProgress, IngestReport, ingest
 from samdb.ports import Dataset, Segmenter, VectorStore
@@ -22,13 +22,17 @@ from samdb.ports import Dataset, Segmenter, VectorStore
 
 @dataclass(frozen=True, slots=True)
 class IngestJob:
-    """What to ingest, and how. `limit` counts images from the start of the dataset."""
+    """What to ingest, and how.
+
+    `limit` counts images from the start of the dataset, or of its `split`. An image of more than `max_pixels`
+    is not decoded but quarantined.
+    """
 
     dataset: Dataset
     settings: CutSettings
     split: str | None = None
     limit: int | None = None
-    max_pixels: int = 178_956_970  # Pillow's own limit against decompression bombs
+    max_pixels: int = MAX_PIXELS
 
 
 def run_ingest(
@@ -70,4 +74,5 @@ def _terminate_as_interrupt() -> Iterator[None]:
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        # None: set by something other than Python, which cannot be restored from here
+        signal.signal(signal.SIGTERM, signal.SIG_DFL if before is None else before)

@@ -236,7 +236,8 @@ def test_missing_pieces_are_said_and_nothing_crashes(
         "images/100k/val: 2 images, 1 with boxes (1 box, 1 class)",
         "images/100k/test: 1 image, no labels",
     ]
-    text = "\n".join(dataset.problems())
+    assert not dataset.problems()
+    text = "\n".join(dataset.notices())
     assert "det_val.json: 1 of 2 labelled images are not there (the first is lost.jpg)" in text
     assert "det_val.json: has no entry for 1 of 2 images (the first is b)" in text
     assert "images/100k/test: no labels (looked for" in text
@@ -248,7 +249,7 @@ def test_labels_without_any_image_open_as_an_empty_dataset(tmp_path: Path, write
     dataset = open_dataset(tmp_path)
     assert len(dataset) == 0
     assert list(dataset.samples()) == []
-    assert "there is no folder images/100k/val" in dataset.problems()[0]
+    assert "there is no folder images/100k/val" in dataset.notices()[0]
 
 
 def test_the_summary_counts_what_the_samples_give_without_ignored_labels(

@@ -134,7 +134,7 @@ def test_entries_without_ids_annotations_without_image_and_missing_images_are_pr
     text = "\n".join(dataset.problems())
     assert "image 2 has no id or no file_name" in text
     assert "1 annotations belong to no image" in text
-    assert "1 of 2 labelled images are not there (the first is gone.jpg)" in text
+    assert "1 of 2 labelled images are not there (the first is gone.jpg)" in dataset.notices()[0]
     assert [sample.has_labels for sample in dataset.samples()] == [True, False]
 
 
@@ -268,7 +268,8 @@ def test_instances_come_before_panoptic_and_what_is_not_used_is_said(
     )
     dataset = open_dataset(root)
     assert [label.class_name for label in next(dataset.samples()).labels] == ["person"]
-    text = "\n".join(dataset.problems())
+    assert not dataset.problems()
+    text = "\n".join(dataset.notices())
     assert "panoptic_val2017.json: not used, another file has labels" in text
     assert "captions_val2017.json: not used, it holds no boxes" in text
 
