@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -94,6 +95,17 @@ def merged_spec(address: str, old: CollectionSpec, new: CollectionSpec) -> Colle
             )
     indexes = {**new.indexes, **old.indexes}
     return replace(old, vectors={**old.vectors, **new.vectors}, indexes=indexes)
+
+
+def is_name(name: str) -> bool:
+    """Whether a collection may be called so: lower-case letters and digits, as a prefix ends in _ or -."""
+    return re.fullmatch(r"[a-z][a-z0-9]*", name) is not None
+
+
+def check_name(name: str) -> None:
+    """Raise StoreRejectedError unless a collection may be called so."""
+    if not is_name(name):
+        raise StoreRejectedError(f"a collection cannot be called {name!r}: use lower-case letters and digits")
 
 
 def no_collection(address: str, name: str) -> StoreLayoutError:

@@ -65,6 +65,7 @@ class EdgeStore:
         Raises StoreLayoutError when a vector exists with another dimension.
         """
         self._check_usable()
+        checks.check_name(spec.name)
         with self._lock, translated(self.address):
             self._folder.ensure()
             self._folder.check_space()
@@ -176,7 +177,7 @@ class EdgeStore:
     def optimize(self, name: str) -> None:
         """Build the vector indexes now, and wait for them: without, a query scans."""
         with self._using(name) as collection:
-            self._folder.check_space()
+            self._folder.check_space(self._folder.disk_bytes(name))  # it rewrites what is there
             collection.shard.optimize()
             collection.shard.flush()
 

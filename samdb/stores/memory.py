@@ -59,6 +59,7 @@ class MemoryStore:
         """Create the collection, or give an existing one the indexes and vectors that it lacks."""
         with self._lock:
             self._check_open()
+            checks.check_name(spec.name)
             old = self._collections.setdefault(spec.name, _Collection(spec))
             old.spec = checks.merged_spec(self.address, old.spec, spec)
 

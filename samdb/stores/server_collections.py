@@ -9,7 +9,7 @@ from dataclasses import replace
 from qdrant_client import QdrantClient, models
 
 from samdb.core.points import CollectionSpec, IndexKind
-from samdb.errors import StoreLayoutError
+from samdb.errors import ConfigError, StoreLayoutError
 from samdb.stores import checks
 from samdb.stores.server_connection import ServerConnection
 from samdb.stores.server_errors import FOREIGN, already_exists, translate
@@ -30,7 +30,14 @@ class ServerCollections:
     """
 
     def __init__(self, connection: ServerConnection, prefix: str) -> None:
-        """Look after the collections whose alias starts with `prefix`."""
+        """Look after the collections whose alias is `prefix` + a name.
+
+        Raises ConfigError on a prefix that could run into a name: it must be empty or end in _ or -.
+        """
+        if prefix and not re.fullmatch(r"[A-Za-z0-9_-]*[_-]", prefix):
+            raise ConfigError(
+                f"the store prefix {prefix!r} must end in _ or -, such as {prefix.rstrip('/')}_"
+            )
         self._connection = connection
         self._prefix = prefix
         self._specs: dict[str, CollectionSpec] = {}
@@ -45,9 +52,8 @@ class ServerCollections:
         found: dict[str, str] = {}
         for entry in sorted(aliases, key=lambda a: a.alias_name):
             name = entry.alias_name.removeprefix(self._prefix)
-            if re.fullmatch(rf"{re.escape(self.alias(name))}_v\d+", entry.collection_name) and (
-                entry.alias_name == self.alias(name)
-            ):
+            ours = entry.alias_name == self.alias(name) and checks.is_name(name)
+            if ours and re.fullmatch(rf"{re.escape(self.alias(name))}_v\d+", entry.collection_name):
                 found[name] = entry.collection_name
         return found
 
@@ -69,6 +75,7 @@ class ServerCollections:
 
         Raises StoreLayoutError when it exists with other vectors: a server cannot add any.
         """
+        checks.check_name(spec.name)
         physical = self.physical_names().get(spec.name)
         fresh = physical is None
         if physical is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import socket
+import ssl
 import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -20,14 +21,17 @@ from tenacity import (
     stop_after_delay,
     wait_random_exponential,
 )
+from tenacity.stop import StopBaseT
 
-from samdb.errors import ConfigError, StoreUnavailableError
+from samdb.errors import ConfigError, StoreError, StoreRejectedError, StoreUnavailableError
 from samdb.stores.server_errors import FOREIGN, is_transient, translate
 
 _T = TypeVar("_T")
 _B = TypeVar("_B")
 _LOG = logging.getLogger(__name__)
-_ATTEMPTS = 4
+_FIRST_ATTEMPTS = 4
+# by itself gRPC waits up to two minutes before it looks again for a server that went away
+_GRPC_RECONNECT = {"grpc.initial_reconnect_backoff_ms": 100, "grpc.max_reconnect_backoff_ms": 1000}
 _PROBE_S = 1.0
 # facets and groups as used here
 _OLDEST = (1, 12)
@@ -37,7 +41,8 @@ _OLDEST = (1, 12)
 class ServerAddress:
     """How to reach a server. `url` is http(s)://host[:port][/path]; REST's port is 6333 unless given.
 
-    `grpc_port` is REST's port + 1 unless given, as Qdrant does by itself. `tls_ca` is a PEM file of the
+    `timeout_s` bounds one call, and how long a server that went away is waited for. `grpc_port` is REST's
+    port + 1 unless given, as Qdrant does by itself. `tls_ca` is a PEM file of the
     authority that signed the server's certificate; `tls_verify` False trusts any certificate.
     """
 
@@ -86,8 +91,11 @@ class ServerConnection:
         self._address = address
         self._client = _client(address, grpc=False)
         self.uses_grpc = False
+        # a server that is not there is reported at once; one that goes away for a restart is waited for
+        self._stop: StopBaseT = stop_after_attempt(_FIRST_ATTEMPTS)
         try:
             self._connect()
+            self._stop = stop_after_delay(address.timeout_s)
         except BaseException:
             self._client.close()
             raise
@@ -112,7 +120,7 @@ class ServerConnection:
         """As `call`, but the client's own errors come through."""
         tries = Retrying(
             retry=retry_if_exception(is_transient),
-            stop=stop_after_attempt(_ATTEMPTS) | stop_after_delay(self._address.timeout_s),
+            stop=self._stop,
             wait=wait_random_exponential(multiplier=0.1, max=2.0),
             reraise=True,
         )
@@ -126,7 +134,14 @@ class ServerConnection:
         self._client.close()
 
     def _connect(self) -> None:
-        version = self.call(lambda c: c.info()).version
+        try:
+            version = self.call(lambda c: c.info()).version
+        except (StoreUnavailableError, StoreRejectedError):
+            raise
+        except StoreError as exc:
+            raise StoreUnavailableError(
+                f"what answers at {self.shown} is no Qdrant server: check --store / SAMDB_STORE"
+            ) from exc
         self.call(lambda c: c.get_aliases())  # the first call that needs the key
         numbers = tuple(int(n) for n in version.split("-")[0].split(".")[:2] if n.isdigit())
         if numbers < _OLDEST:
@@ -158,8 +173,10 @@ class ServerConnection:
 
 
 def _client(address: ServerAddress, *, grpc: bool) -> QdrantClient:
-    verify: bool | str = str(address.tls_ca) if address.tls_ca else address.tls_verify
-    options = {"root_certificates": address.tls_ca.read_bytes()} if address.tls_ca and grpc else {}
+    verify = _trust(address.tls_ca) if address.tls_ca else address.tls_verify
+    options: dict[str, int | bytes] = dict(_GRPC_RECONNECT)
+    if address.tls_ca:
+        options["root_certificates"] = address.tls_ca.read_bytes()
     with warnings.catch_warnings():
         # a key over plain HTTP: usual on one machine and inside a compose network, and the user's choice
         warnings.filterwarnings("ignore", message="Api key is used with an insecure connection")
@@ -170,10 +187,17 @@ def _client(address: ServerAddress, *, grpc: bool) -> QdrantClient:
             prefer_grpc=grpc,
             api_key=address.api_key,
             timeout=max(1, round(address.timeout_s)),
-            grpc_options=options or None,
+            grpc_options=options,
             check_compatibility=False,  # done in `_connect`, as an error instead of a warning
             verify=verify,
         )
+
+
+def _trust(authority: Path) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=authority)
+    except (OSError, ssl.SSLError) as exc:
+        raise ConfigError(f"the TLS CA file {authority} holds no certificate in PEM form: {exc}") from exc
 
 
 def _grpc_port(address: ServerAddress) -> int:

@@ -9,6 +9,7 @@ import pytest
 
 from samdb.core.masks import Rle
 from samdb.core.points import Point
+from samdb.core.sample import Attribute
 from samdb.core.segment import Segment
 from samdb.errors import StoreError
 from samdb.ports import VectorStore
@@ -84,7 +85,7 @@ def test_attributes_stand_at_the_top_where_they_can_be_filtered_on() -> None:
 
 
 def test_attributes_cannot_overwrite_what_samdb_writes() -> None:
-    attributes = {"model": "T", "area_px": 3, "attr_model": "twice", "flags": "x"}
+    attributes: dict[str, Attribute] = {"model": "T", "area_px": 3, "attr_model": "twice", "flags": "x"}
     segment = replace(FULL, attributes=attributes)
     point = segment_to_point(segment)
     assert point.payload["model"] == "vit_t"

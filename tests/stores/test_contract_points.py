@@ -28,6 +28,14 @@ def test_a_collection_is_listed_once_however_often_it_is_created(store: VectorSt
     assert store.count(NAME) == 1
 
 
+def test_a_collection_has_a_plain_name(bare_store: VectorStore) -> None:
+    # a name is a folder's, and comes after a prefix on a server
+    for name in ("../x", "a/b", "", ".", "a_b", "A", "1"):
+        with pytest.raises(StoreRejectedError, match="cannot be called"):
+            bare_store.create_collection(CollectionSpec(name, {"a": 2}, {}))
+    assert bare_store.collections() == []
+
+
 def test_a_dropped_collection_is_gone_and_can_be_created_anew(store: VectorStore) -> None:
     store.upsert(NAME, [point(1)])
     store.drop_collection(NAME)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from samdb.core.ids import make_id
-from samdb.core.points import Point
+from samdb.core.points import Payload, Point
 from samdb.errors import StoreError, StoreLayoutError
 from samdb.ports import VectorStore
 from samdb.stores.layout import BANK, IMAGES, META, SEGMENTS, LayoutParams, meta_spec
@@ -79,7 +79,7 @@ def test_an_older_layout_asks_to_be_migrated_and_keeps_its_points(bare_store: Ve
     first = load_migrations()[:1]
     migrate(bare_store, PARAMS, first)
     bare_store.upsert(SEGMENTS, [Point(uid(1), {"neck": vec(1, 0, 0, 0)}, {"class_name": "car"})])
-    with pytest.raises(StoreLayoutError, match="2 migrations behind.*samdb store migrate"):
+    with pytest.raises(StoreLayoutError, match=r"2 migrations behind.*samdb store migrate"):
         check_layout(bare_store, "vit_t")
     assert migrate(bare_store, PARAMS) == ALL[1:]
     check_layout(bare_store, "vit_t")
@@ -89,7 +89,13 @@ def test_an_older_layout_asks_to_be_migrated_and_keeps_its_points(bare_store: Ve
 def test_a_newer_layout_asks_for_a_newer_samdb(bare_store: VectorStore) -> None:
     migrate(bare_store, PARAMS)
     name = "m9999_from_the_future"
-    record = {"kind": "migration", "name": name, "number": 9999, "applied_at": "", "samdb_version": "9.9"}
+    record: Payload = {
+        "kind": "migration",
+        "name": name,
+        "number": 9999,
+        "applied_at": "",
+        "samdb_version": "9.9",
+    }
     bare_store.upsert(META, [Point(make_id("migration", name), {}, record)])
     with pytest.raises(StoreLayoutError, match=r"samdb 9\.9.*upgrade samdb"):
         check_layout(bare_store)
@@ -99,7 +105,7 @@ def test_a_newer_layout_asks_for_a_newer_samdb(bare_store: VectorStore) -> None:
 
 def test_a_store_belongs_to_one_model(bare_store: VectorStore) -> None:
     migrate(bare_store, PARAMS)
-    with pytest.raises(StoreLayoutError, match="holds vit_t segments.*--model vit_t"):
+    with pytest.raises(StoreLayoutError, match=r"holds vit_t segments.*--model vit_t"):
         check_layout(bare_store, "vit_b")
     with pytest.raises(StoreLayoutError, match="--model vit_t"):
         migrate(bare_store, replace(PARAMS, model="vit_b"))

@@ -1,0 +1,77 @@
+"""docker-compose.yml: what it promises in the README."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from tests.stores.qdrant_server import QdrantServer
+
+yaml = pytest.importorskip("yaml", reason="pyyaml is not installed")
+
+_REPOSITORY = Path(__file__).resolve().parents[2]
+_FILE = _REPOSITORY / "docker-compose.yml"
+
+
+@pytest.fixture
+def services() -> dict[str, dict[str, object]]:
+    document = yaml.safe_load(_FILE.read_text(encoding="utf-8"))
+    assert set(document["volumes"]) == {"qdrant_storage", "samdb_cache"}
+    return cast(dict[str, dict[str, object]], document["services"])
+
+
+def test_the_server_is_the_official_image_of_an_exact_version(services: dict[str, dict[str, object]]) -> None:
+    assert services["qdrant"]["image"] == "qdrant/qdrant:v1.16.3"
+
+
+def test_points_live_in_a_named_volume(services: dict[str, dict[str, object]]) -> None:
+    assert services["qdrant"]["volumes"] == ["qdrant_storage:/qdrant/storage"]
+
+
+def test_ports_are_open_to_this_machine_only(services: dict[str, dict[str, object]]) -> None:
+    ports = cast(list[str], services["qdrant"]["ports"])
+    assert sorted(ports) == ["127.0.0.1:6333:6333", "127.0.0.1:6334:6334"]
+
+
+def test_the_worker_ingests_into_the_server_once_it_is_healthy(
+    services: dict[str, dict[str, object]],
+) -> None:
+    worker = services["ingest"]
+    assert worker["image"] == "python:3.11-slim"
+    assert worker["profiles"] == ["ingest"]
+    assert worker["depends_on"] == {"qdrant": {"condition": "service_healthy"}}
+    environment = cast(dict[str, str], worker["environment"])
+    assert environment["SAMDB_STORE"] == "http://qdrant:6333"
+    assert environment["XDG_CACHE_HOME"] == "/cache"
+    volumes = cast(list[str], worker["volumes"])
+    assert "${DATASET:-./dataset}:/data:ro" in volumes
+    assert "samdb_cache:/cache" in volumes
+    assert cast(list[str], worker["command"])[-1].endswith("samdb ingest /data")
+
+
+@pytest.mark.server
+def test_the_health_check_tells_a_live_server_from_a_dead_one(
+    services: dict[str, dict[str, object]], qdrant_server: QdrantServer
+) -> None:
+    if shutil.which("bash") is None:
+        pytest.skip("bash, which runs the health check, is not installed")
+    check = cast(dict[str, list[str]], services["qdrant"]["healthcheck"])["test"]
+    assert check[:3] == ["CMD", "bash", "-c"]
+    live = check[3].replace("/6333", f"/{qdrant_server.http_port}")
+    assert subprocess.run(["bash", "-c", live], timeout=20, check=False).returncode == 0
+    dead = check[3].replace("/6333", "/1")
+    assert subprocess.run(["bash", "-c", dead], timeout=20, check=False, capture_output=True).returncode != 0
+
+
+def test_docker_accepts_the_file() -> None:
+    docker = shutil.which("docker")
+    if (
+        docker is None
+        or subprocess.run([docker, "compose", "version"], capture_output=True, check=False).returncode
+    ):
+        pytest.skip("docker compose is not installed")
+    subprocess.run([docker, "compose", "-f", str(_FILE), "config", "--quiet"], check=True, timeout=60)
