@@ -37,6 +37,7 @@ class Settings(BaseSettings):
     weights_dir: Path | None = Field(None, description="folder of checkpoints")
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps")
     precision: str = Field("auto", description="auto, fp32, bf16")
+    points_per_side: int = Field(32, ge=1, le=256, description="grid of automatic masks: points per side")
 
     def shown(self) -> Mapping[str, str]:
         """The settings as text, secrets hidden; stored with what they produced."""

@@ -78,6 +78,10 @@ class Segmenter(Protocol):
     def fingerprint(self) -> str:
         """Names the weights and all that changes a vector; equal fingerprints give comparable vectors."""
 
+    @property
+    def automatic_fingerprint(self) -> str:
+        """Names the settings that decide which automatic masks there are."""
+
     def encode(self, image: NDArray[np.uint8]) -> EncodedImage:
         """Encode an RGB image (H, W, 3)."""
 
@@ -116,7 +120,7 @@ class VectorStore(Protocol):
         """Delete the collection with all its points, if it exists."""
 
     def upsert(self, name: str, points: Sequence[Point]) -> None:
-        """Write points; the same id replaces. Raises StoreRejectedError, writing none, on a NaN or zero one."""
+        """Write points; the same id replaces. Raises StoreRejectedError if a vector is NaN or zero, writing none."""
 
     def set_payload(self, name: str, ids: Sequence[str], payload: Payload) -> None:
         """Set these payload keys on these points, leaving the others as they are."""

@@ -41,6 +41,7 @@ def load_segmenter(settings: Settings, progress: Progress | None = None) -> Segm
 
     Raises WeightsError when the weights can be had from nowhere, ConfigError on an unknown model or device.
     """
+    from samdb.sam.automatic import AutomaticSettings
     from samdb.sam.checkpoints import checkpoint_of
     from samdb.sam.device import choose_compute, keep_freed_memory
     from samdb.sam.networks import load_networks
@@ -52,7 +53,12 @@ def load_segmenter(settings: Settings, progress: Progress | None = None) -> Segm
     if compute.device == "cpu":
         keep_freed_memory()
     networks = load_networks(settings.model, checkpoint)
-    return SamSegmenter(networks, compute, weights_sha256=checkpoint_of(settings.model).sha256)
+    return SamSegmenter(
+        networks,
+        compute,
+        weights_sha256=checkpoint_of(settings.model).sha256,
+        automatic=AutomaticSettings(settings.points_per_side),
+    )
 
 
 def open_dataset(path: Path, format: str = "auto", name: str | None = None) -> Dataset:

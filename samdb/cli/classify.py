@@ -52,6 +52,7 @@ def classify(
     model: options.Model = None,
     device: options.Device = None,
     precision: options.Precision = None,
+    points_per_side: options.PointsPerSide = None,
 ) -> None:
     """Tell the class of every segment of an image, or of given boxes.
 
@@ -61,7 +62,11 @@ def classify(
     from samdb.config import load_settings
 
     mode: PromptMode = "auto" if prompts == "auto" else "labels"
-    settings = load_settings(options.overrides(store=store, model=model, device=device, precision=precision))
+    settings = load_settings(
+        options.overrides(
+            store=store, model=model, device=device, precision=precision, points_per_side=points_per_side
+        )
+    )
     samples = _samples(path, prompts, split, limit)
     pairs: list[tuple[str, str | None]] = []
     failed: list[tuple[str, str]] = []

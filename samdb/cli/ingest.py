@@ -58,6 +58,7 @@ def ingest(
     model: options.Model = None,
     device: options.Device = None,
     precision: options.Precision = None,
+    points_per_side: options.PointsPerSide = None,
 ) -> None:
     """Cut images into segments and store them with their embeddings.
 
@@ -71,7 +72,11 @@ def ingest(
 
     names = tuple(part.strip() for part in recipes.split(",")) if recipes else api.DEFAULT_RECIPES
     check_recipes(names)
-    settings = load_settings(options.overrides(store=store, model=model, device=device, precision=precision))
+    settings = load_settings(
+        options.overrides(
+            store=store, model=model, device=device, precision=precision, points_per_side=points_per_side
+        )
+    )
     if report is not None:
         _check_writable(report)
     dataset = wiring.open_dataset(path, format, name)

@@ -38,6 +38,15 @@ Precision: TypeAlias = Annotated[
         show_default="auto",
     ),
 ]
+PointsPerSide: TypeAlias = Annotated[
+    int | None,
+    typer.Option(
+        "--points-per-side",
+        min=1,
+        help="Grid of automatic masks: fewer points are faster and find fewer small things.",
+        show_default="32",
+    ),
+]
 AsJson: TypeAlias = Annotated[
     bool, typer.Option("--json", help="Print one JSON object per line instead of a table.")
 ]
@@ -59,6 +68,13 @@ def overrides(
     model: str | None = None,
     device: str | None = None,
     precision: str | None = None,
+    points_per_side: int | None = None,
 ) -> Mapping[str, str | float | bool | Path | None]:
     """Options as settings; None leaves the environment's value."""
-    return {"store": store, "model": model, "device": device, "precision": precision}
+    return {
+        "store": store,
+        "model": model,
+        "device": device,
+        "precision": precision,
+        "points_per_side": points_per_side,
+    }

@@ -82,6 +82,7 @@ def fingerprint(segmenter: Segmenter, settings: CutSettings, sample: Sample) -> 
         str(CUT_VERSION),
         segmenter.fingerprint,
         settings.prompts,
+        "" if settings.prompts == "labels" else segmenter.automatic_fingerprint,
         repr(sorted(settings.recipes)),
         sample.split,
         repr(sample.has_labels),

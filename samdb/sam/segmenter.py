@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from samdb.core.vectors import Vector, normalise
 from samdb.errors import ImageError, InputError, ModelError
 from samdb.ports import EncodedImage
 from samdb.sam.automatic import AutomaticSettings, generate_masks
+from samdb.sam.checkpoints import weights_fingerprint
 from samdb.sam.crops import CropEmbedder
 from samdb.sam.decoder import Attended, Decoder, ImageTokens
 from samdb.sam.device import Compute
@@ -83,7 +83,12 @@ class SamSegmenter:
         Runtime and precision are left out on purpose: they move a vector by less than 1e-3 in cosine, and a
         laptop must be able to search what a GPU machine ingested.
         """
-        return f"{self.model}-{hashlib.sha256(self._weights_sha256.encode()).hexdigest()[:12]}"
+        return weights_fingerprint(self.model, self._weights_sha256)
+
+    @property
+    def automatic_fingerprint(self) -> str:
+        """The generator's settings."""
+        return repr(self._automatic)
 
     @torch.inference_mode()
     def encode(self, image: NDArray[np.uint8]) -> SamImage:
