@@ -42,7 +42,7 @@ from samdb.stores.layout import BANK
 from samdb.stores.migrate import check_layout, migrate, stored_params
 
 #: the recipes stored unless told otherwise, and the one that banks and searches compare (README, "Recipes")
-DEFAULT_RECIPES: tuple[str, ...] = ("backbone", "blend")
+DEFAULT_RECIPES: tuple[str, ...] = ("blend",)
 DEFAULT_RECIPE = "blend"
 
 

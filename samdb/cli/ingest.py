@@ -42,8 +42,8 @@ def ingest(
         typer.Option(
             "--recipes",
             metavar="A,B",
-            help="Embeddings to store: neck, backbone, token, tokens, crop, blend.",
-            show_default="backbone,blend",
+            help="Embeddings to store: blend, backbone, neck, token, tokens, crop.",
+            show_default="blend",
         ),
     ] = None,
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Only the first N images.")] = None,

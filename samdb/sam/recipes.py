@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from samdb.errors import ConfigError
@@ -22,14 +22,14 @@ _N_TOKENS = 4
 class Recipe:
     """How an embedding is made.
 
-    `source` says what is read; a `fused` recipe concatenates the unit vectors of its `parts`, so that its
-    cosine is the mean of theirs.
+    `source` says what is read; a `fused` recipe concatenates the unit vectors of its `parts` (recipe ->
+    factor), so that its cosine is the mean of theirs, weighted by the factors squared.
     """
 
     name: str
     source: Source
     about: str
-    parts: tuple[str, ...] = ()
+    parts: Mapping[str, float] = field(default_factory=dict)
 
     def dim(self, backbone_dim: int) -> int:
         """The vector's dimension for a model whose backbone is `backbone_dim` wide."""
@@ -53,7 +53,9 @@ _ALL = (
     Recipe("token", "token", "the decoder's mask token for the mask's box (single-mask output)"),
     Recipe("tokens", "tokens", "all four mask tokens of the decoder for the mask's box"),
     Recipe("crop", "crop", "a crop around the mask and its mirror image, encoded anew (SAM paper, D.6)"),
-    Recipe("blend", "fused", "backbone and tokens side by side", ("backbone", "tokens")),
+    # cross-validated on 500 BDD100K frames, macro-F1 / balanced P@10: factor 0 .545 / .421, 0.5 .585 / .449,
+    # 0.7 .594 / .448, 1 .579 / .440; `tokens` in its place .582 / .448 at 0.5, at more than twice the size
+    Recipe("blend", "fused", "backbone and token side by side", {"backbone": 1.0, "token": 0.5}),
 )
 
 RECIPES: Mapping[str, Recipe] = {recipe.name: recipe for recipe in _ALL}

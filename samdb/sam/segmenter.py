@@ -277,5 +277,5 @@ def _iou(a: Tensor, b: Tensor) -> float:
 
 def _row(recipe: Recipe, rows: Mapping[str, NDArray[np.float32]], i: int) -> Vector:
     if recipe.parts:
-        return normalise(np.concatenate([rows[part][i] for part in recipe.parts]))
+        return normalise(np.concatenate([factor * rows[part][i] for part, factor in recipe.parts.items()]))
     return np.asarray(rows[recipe.name][i], dtype=np.float32)

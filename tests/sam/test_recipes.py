@@ -16,14 +16,14 @@ def test_every_recipe_and_the_projection_have_their_dimension_for_mobilesam() ->
         "token": 256,
         "tokens": 1024,
         "crop": 320,
-        "blend": 320 + 1024,
+        "blend": 320 + 256,
         "proj": 128,
     }
 
 
 def test_only_what_reads_the_backbone_grows_with_it() -> None:
     dims = layout_dims("vit_h")
-    assert (dims["backbone"], dims["crop"], dims["blend"]) == (1280, 1280, 1280 + 1024)
+    assert (dims["backbone"], dims["crop"], dims["blend"]) == (1280, 1280, 1280 + 256)
     assert (dims["neck"], dims["token"], dims["proj"]) == (256, 256, 128)
 
 

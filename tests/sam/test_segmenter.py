@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from samdb.core.masks import Rle, mask_iou
 from samdb.core.prompt import MaskCandidate, Prompt
 from samdb.core.vectors import check_embedding
-from samdb.errors import ConfigError, ImageError, InputError
+from samdb.errors import ConfigError, ImageError, InputError, ModelError
 from samdb.ports import Segmenter
 from samdb.sam.device import Compute
 from samdb.sam.recipes import RECIPES, layout_dims
@@ -153,10 +153,11 @@ def test_every_embedding_is_a_unit_vector_of_its_dimension(sam: SamSegmenter, im
             assert vector.shape == (dims[name],)
 
 
-def test_the_cosine_of_a_fused_recipe_is_the_mean_of_its_parts(sam: SamSegmenter, image: SamImage) -> None:
+def test_the_cosine_of_a_fused_recipe_is_the_weighted_mean_of_its_parts(sam: SamSegmenter, image: SamImage) -> None:
     a, b = sam.embed(image, [candidate(VAN_MASK), candidate(block(400, 20, 600, 120))], ALL)
-    parts = RECIPES["blend"].parts
-    mean = np.mean([float(a[part] @ b[part]) for part in parts])
+    factors = RECIPES["blend"].parts
+    total = sum(f**2 for f in factors.values())
+    mean = sum(f**2 * float(a[part] @ b[part]) for part, f in factors.items()) / total
     assert float(a["blend"] @ b["blend"]) == pytest.approx(mean, abs=1e-5)
 
 
@@ -184,6 +185,23 @@ def test_an_empty_mask_or_one_of_another_image_has_no_embedding(sam: SamSegmente
         sam.embed(image, [candidate(block(0, 0, 0, 0))], ["neck"])
     with pytest.raises(InputError, match="resize the mask"):
         sam.embed(image, [candidate(block(0, 0, 5, 5, (10, 10)))], ["neck"])
+
+
+def test_the_baseline_recipe_reads_the_whole_bounding_box(sam: SamSegmenter, image: SamImage) -> None:
+    corners = np.zeros(SIZE_HW, dtype=bool)
+    corners[180:190, 128:140] = corners[260:270, 280:288] = True  # two corners of the van's box
+    (two,) = sam.embed(image, [candidate(Rle.encode(corners))], ["neck", "neck_box"])
+    (full,) = sam.embed(image, [candidate(VAN_MASK)], ["neck", "neck_box"])
+    assert float(two["neck_box"] @ full["neck"]) == pytest.approx(1.0, abs=1e-5)
+    assert float(two["neck"] @ full["neck"]) < 0.99
+
+
+def test_an_image_that_another_segmenter_encoded_is_refused(sam: SamSegmenter) -> None:
+    class Foreign:
+        size_hw = SIZE_HW
+
+    with pytest.raises(ModelError, match="encode it with this one"):
+        sam.prompt(Foreign(), [Prompt(box_xyxy=VAN)])
 
 
 def test_an_unknown_recipe_is_refused(sam: SamSegmenter, image: SamImage) -> None:
