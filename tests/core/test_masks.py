@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from samdb.core.masks import Rle, mask_containment, mask_iou
+from samdb.core.masks import Rle, mask_containment, mask_iou, mask_union
 
 
 def board(*rows: str) -> NDArray[np.bool_]:
@@ -96,3 +96,18 @@ def test_comparing_with_no_masks_gives_an_empty_table() -> None:
     one = Rle.encode(BLOCK)
     assert mask_iou([one], []).shape == (1, 0)
     assert mask_containment([], [one]).shape == (0, 1)
+
+
+def test_the_union_has_every_pixel_once() -> None:
+    left = Rle.encode(board("##...", "##...", ".....", "....."))
+    middle = Rle.encode(board(".##..", ".##..", ".##..", "....."))
+    united = board("###..", "###..", ".##..", ".....")
+    assert mask_union([left, middle]) == Rle.encode(united)
+    assert mask_union([left]) == left
+
+
+def test_only_masks_of_one_image_can_be_united() -> None:
+    with pytest.raises(ValueError, match="of one image, and at least one"):
+        mask_union([Rle.encode(BLOCK), Rle.encode(BLOCK.T)])
+    with pytest.raises(ValueError, match="at least one"):
+        mask_union([])

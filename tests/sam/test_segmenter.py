@@ -153,7 +153,9 @@ def test_every_embedding_is_a_unit_vector_of_its_dimension(sam: SamSegmenter, im
             assert vector.shape == (dims[name],)
 
 
-def test_the_cosine_of_a_fused_recipe_is_the_weighted_mean_of_its_parts(sam: SamSegmenter, image: SamImage) -> None:
+def test_the_cosine_of_a_fused_recipe_is_the_weighted_mean_of_its_parts(
+    sam: SamSegmenter, image: SamImage
+) -> None:
     a, b = sam.embed(image, [candidate(VAN_MASK), candidate(block(400, 20, 600, 120))], ALL)
     factors = RECIPES["blend"].parts
     total = sum(f**2 for f in factors.values())
