@@ -185,7 +185,7 @@ def _client(address: ServerAddress, *, grpc: bool) -> QdrantClient:
             port=address.port,
             grpc_port=_grpc_port(address),
             prefer_grpc=grpc,
-            api_key=address.api_key,
+            api_key=address.api_key or None,  # an empty setting is none
             timeout=max(1, round(address.timeout_s)),
             grpc_options=options,
             check_compatibility=False,  # done in `_connect`, as an error instead of a warning

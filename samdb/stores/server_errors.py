@@ -72,7 +72,7 @@ def already_exists(exc: BaseException) -> bool:
 
 
 def _key_refused(address: str) -> StoreError:
-    return StoreRejectedError(f"the server at {address} refused the API key: check the API key setting")
+    return StoreRejectedError(f"the server at {address} refused the API key: check SAMDB_API_KEY")
 
 
 def _is_refusal(exc: BaseException) -> bool:

@@ -37,6 +37,13 @@ def test_ports_are_open_to_this_machine_only(services: dict[str, dict[str, objec
     assert sorted(ports) == ["127.0.0.1:6333:6333", "127.0.0.1:6334:6334"]
 
 
+def test_no_key_is_asked_for_unless_one_is_set(services: dict[str, dict[str, object]]) -> None:
+    # a value left out is taken from the shell, and stays unset there; an empty one locks Qdrant for everybody
+    environment = cast(dict[str, str | None], services["qdrant"]["environment"])
+    assert environment["QDRANT__SERVICE__API_KEY"] is None
+    assert cast(dict[str, str | None], services["ingest"]["environment"])["SAMDB_API_KEY"] is None
+
+
 def test_the_worker_ingests_into_the_server_once_it_is_healthy(
     services: dict[str, dict[str, object]],
 ) -> None:
