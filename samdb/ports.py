@@ -120,7 +120,10 @@ class VectorStore(Protocol):
         """Delete the collection with all its points, if it exists."""
 
     def upsert(self, name: str, points: Sequence[Point]) -> None:
-        """Write points; the same id replaces. Raises StoreRejectedError if a vector is NaN or zero, writing none."""
+        """Write points; the same id replaces.
+
+        Raises StoreRejectedError, writing none, if a vector is NaN or zero.
+        """
 
     def set_payload(self, name: str, ids: Sequence[str], payload: Payload) -> None:
         """Set these payload keys on these points, leaving the others as they are."""
