@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -102,3 +103,16 @@ def checkpoint_of(model: str) -> Checkpoint:
         return CHECKPOINTS[model]
     except KeyError as exc:
         raise ConfigError(f"there is no model {model!r}: choose one of {', '.join(CHECKPOINTS)}") from exc
+
+
+def fingerprint_of(model: str) -> str:
+    """The fingerprint that a segmenter with the model's published checkpoint has, without loading it.
+
+    Raises ConfigError for a name samdb does not know.
+    """
+    return weights_fingerprint(model, checkpoint_of(model).sha256)
+
+
+def weights_fingerprint(model: str, weights_sha256: str) -> str:
+    """Names a model and its weights: what decides whether two vectors can be compared."""
+    return f"{model}-{hashlib.sha256(weights_sha256.encode()).hexdigest()[:12]}"
