@@ -134,9 +134,7 @@ def main() -> None:
             f"| {r.name} | {r.accuracy:.3f} | {r.macro_f1:.3f} ± {r.macro_f1_std:.3f} | {r.rejected:.2f} | "
             f"{r.accepted_accuracy:.3f} | {r.precision_at_10:.3f} | {r.build_s:.1f} |"
         )
-    print(
-        f"\none search ({recipes[0]}): p50 {speed['p50_ms']:.2f} ms, p95 {speed['p95_ms']:.2f} ms, n {speed['n']}"
-    )
+    print(f"\none search ({recipes[0]}):", ", ".join(f"{k} {v:.4g}" for k, v in speed.items()))
 
 
 if __name__ == "__main__":
