@@ -115,7 +115,14 @@ def _prompt_box(label: Label, size_hw: tuple[int, int]) -> Box | str:
     fault = box_problem(box)
     if fault is not None:
         return fault
-    return clip_box(box, size_hw) or f"its box lies outside the image of {width}x{height} px"
+    inside = clip_box(box, size_hw)
+    if inside is None:
+        return f"its box lies outside the image of {width}x{height} px"
+    w, h = inside[2] - inside[0], inside[3] - inside[1]
+    if label.mask is None and (w < 1 or h < 1):
+        # SAM answers such a box with something else, many times its size
+        return f"its box has {w:.2g}x{h:.2g} px inside the image, less than a pixel"
+    return inside
 
 
 def _labelled_pieces(
@@ -162,7 +169,7 @@ def _automatic_pieces(
     segmenter: Segmenter, image: EncodedImage, sample: Sample, labelled: Sequence[_Piece]
 ) -> list[_Piece]:
     """Automatic masks that are not there already, flagged when they surely show no labelled object."""
-    found = segmenter.automatic(image)
+    found = _different(segmenter.automatic(image))
     masks = [c.mask for c in found]
     again = mask_iou(masks, [p.candidate.mask for p in labelled]) >= _SAME_IOU
     background = _background(masks, sample, image.size_hw)
@@ -175,6 +182,11 @@ def _automatic_pieces(
         for i, candidate in enumerate(found)
         if not again[i].any()
     ]
+
+
+def _different(found: Sequence[MaskCandidate]) -> list[MaskCandidate]:
+    """Each mask once, its first: in an image of a few pixels many points give the very same."""
+    return list({c.mask.counts: c for c in reversed(found)}.values())[::-1]
 
 
 def _background(masks: Sequence[Rle], sample: Sample, size_hw: tuple[int, int]) -> list[bool]:
@@ -209,7 +221,7 @@ def _object_mask(label: Label, size_hw: tuple[int, int]) -> Rle | None:
 
 
 def _once_each(pieces: Sequence[_Piece]) -> list[_Piece]:
-    """One piece per id: two grid points may give the very same mask."""
+    """One piece per id, the first, even where a dataset gives several labels the same."""
     return list({(p.prompt, p.candidate.output): p for p in reversed(pieces)}.values())[::-1]
 
 
