@@ -92,6 +92,11 @@ def build(
         show.talk.print(
             f"background: {report.n_background:,} segments, {report.n_background_prototypes} centres"
         )
+    else:
+        show.talk.print(
+            "[yellow]No background was learned, so `classify` will name things that are of no class. Ingest some "
+            "images with --prompts both --points-per-side 16, and build again.[/yellow]"
+        )
     if not report.calibrated:
         show.talk.print("[yellow]Too few images to hold any out: no threshold rejects anything.[/yellow]")
     state = "active" if report.active else "not active"
