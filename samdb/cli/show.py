@@ -13,8 +13,10 @@ from samdb.core.points import PayloadValue
 
 #: what people read about the run; never part of the data
 talk = Console(stderr=True, highlight=False, soft_wrap=True)
+# wider than any row: a table cut to the terminal would lose ids; a long row wraps where the terminal ends
+_WIDTH = 500
 #: the data
-data = Console(highlight=False, soft_wrap=True)
+data = Console(highlight=False, soft_wrap=True, width=_WIDTH)
 
 
 def json_line(record: Mapping[str, PayloadValue]) -> None:
