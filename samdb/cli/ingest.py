@@ -84,9 +84,7 @@ def ingest(
     for row in dataset.summary():
         show.talk.print(f"  {describe(row)}", markup=False)
     show.problems([("labels", text) for text in dataset.problems()], "Label files with problems:")
-    show.problems(
-        [("note", text) for text in dataset.notices()], "Not everything is there, if that is meant:"
-    )
+    show.problems([("note", text) for text in dataset.notices()], "Notes:")
     with api.Database(settings) as db:
         db.segmenter = wiring.load_segmenter(settings, DownloadBar())
         with ingest_bar() as tell:

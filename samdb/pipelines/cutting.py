@@ -118,10 +118,10 @@ def _prompt_box(label: Label, size_hw: tuple[int, int]) -> Box | str:
     inside = clip_box(box, size_hw)
     if inside is None:
         return f"its box lies outside the image of {width}x{height} px"
-    w, h = inside[2] - inside[0], inside[3] - inside[1]
-    if label.mask is None and (w < 1 or h < 1):
+    wide, high = inside[2] - inside[0], inside[3] - inside[1]
+    if label.mask is None and (wide < 1 or high < 1):
         # SAM answers such a box with something else, many times its size
-        return f"its box has {w:.2g}x{h:.2g} px inside the image, less than a pixel"
+        return f"its box has {wide:.2g}x{high:.2g} px inside the image, less than a pixel"
     return inside
 
 
