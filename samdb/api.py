@@ -12,34 +12,36 @@ with samdb.connect("./samdb_data") as db:
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from samdb import wiring
 from samdb.config import Settings, load_settings
+from samdb.core.bank import BankCard
 from samdb.core.boxes import Box
 from samdb.core.masks import Rle
 from samdb.core.prompt import MaskCandidate, Prompt
-from samdb.core.sample import Sample
+from samdb.core.sample import Label, Sample
 from samdb.core.segment import Segment
 from samdb.core.where import parse_where
 from samdb.errors import ConfigError, InputError, StoreLayoutError
 from samdb.pipelines.bank_versions import show_bank
-from samdb.pipelines.build_bank import BuildBankReport, build_bank
+from samdb.pipelines.build_bank import BankProgress, BuildBankReport, build_bank
 from samdb.pipelines.classify import ClassifiedImage, classify_image
 from samdb.pipelines.cutting import PROMPT_MODES, CutSettings, PromptMode
+from samdb.pipelines.empty_answer import explain_nothing
+from samdb.pipelines.examples import Example, prompted_examples, recognised, stored_example
 from samdb.pipelines.ingest import IngestProgress, IngestReport
-from samdb.pipelines.search import (
-    Example,
-    SearchHit,
-    SearchRequest,
-    prompted_examples,
-    search,
-    stored_example,
-)
+from samdb.pipelines.ledger import file_sha256
+from samdb.pipelines.search import SearchHit, SearchRequest, search
 from samdb.ports import Dataset, Segmenter, VectorStore
-from samdb.stores.layout import BANK
+from samdb.stores.layout import BANK, IMAGES, SEGMENTS, LayoutParams
 from samdb.stores.migrate import check_layout, migrate, stored_params
+
+if TYPE_CHECKING:
+    from samdb.sam.download import Progress
 
 #: the recipes stored unless told otherwise, and the one that banks and searches compare (README, "Recipes")
 DEFAULT_RECIPES: tuple[str, ...] = ("blend",)
@@ -56,18 +58,28 @@ def connect(store: str | None = None, *, model: str | None = None, device: str |
 
 
 class Database:
-    """A store with the model that fills and reads it. SAM is loaded on first use. Close it, or use `with`."""
+    """A store with the model that fills and reads it. SAM is loaded on first use. Close it, or use `with`.
 
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
+    Without a model in the settings it is the store's; `settings` tells which. `on_download` is told how far
+    the model's weights are, if they must be fetched.
+    """
+
+    def __init__(self, settings: Settings, on_download: Progress | None = None) -> None:
         self.store: VectorStore = wiring.open_store(settings)
+        try:
+            self.settings = wiring.with_model(settings, self.store)
+        except BaseException:
+            self.store.close()
+            raise
+        self._on_download = on_download
         self._segmenter: Segmenter | None = None
+        self._held: LayoutParams | None = None
 
     @property
     def segmenter(self) -> Segmenter:
         """Segment Anything, loaded once; weights are fetched when they are not on this machine."""
         if self._segmenter is None:
-            self._segmenter = wiring.load_segmenter(self.settings)
+            self._segmenter = wiring.load_segmenter(self.settings, self._on_download)
         return self._segmenter
 
     @segmenter.setter
@@ -92,13 +104,15 @@ class Database:
         the labels where there are any, else everything that SAM sees.
 
         Raises DatasetError when there is no dataset at `path` or the store holds another one of that name,
-        StoreLayoutError when the store was laid out by another version or for another model.
+        ConfigError when it has no such `split`, StoreLayoutError when the store was laid out by another
+        version or for another model.
         """
         from samdb.workers.local import IngestJob, run_ingest
 
         if prompts is not None and prompts not in PROMPT_MODES:
             raise ConfigError(f"unknown prompts {prompts!r}: use one of {', '.join(PROMPT_MODES)}")
         dataset = wiring.open_dataset(Path(path), format, name) if isinstance(path, (str, Path)) else path
+        check_split(dataset, split)
         self.prepare()
         mode = prompts or _best_prompts(dataset, split)
         job = IngestJob(dataset, CutSettings(mode, tuple(recipes)), split, limit)
@@ -110,31 +124,69 @@ class Database:
         name: str = "default",
         recipe: str = DEFAULT_RECIPE,
         k: int = 51,
+        min_segments: int = 1,
+        min_area_px: int = 0,
         exclude: Sequence[str] = (),
         where: Sequence[str] = (),
+        parts: bool = True,
+        background: bool = True,
         seed: int = 0,
+        activate: bool = True,
+        on_progress: BankProgress | None = None,
     ) -> BuildBankReport:
-        """Build a memory bank from the labelled segments and make it the active one.
+        """Build a memory bank from the labelled segments, and make it the active one with `activate`.
 
-        `samdb.pipelines.build_bank.build_bank` has every option. Raises BankError when nothing is labelled.
+        At most `k` centres per class, of wholes and (with `parts`) of parts apart; `exclude` prunes classes,
+        `where` are filters such as `split=train`; with `background` it also learns what is no object. Raises
+        BankError when nothing is labelled.
         """
-        self.check()
+        self._check_recipe(recipe)
         return build_bank(
-            self.store, name=name, recipe=recipe, k=k, exclude=exclude, where=parse_where(where), seed=seed
+            self.store,
+            recipe=recipe,
+            name=name,
+            fingerprint=wiring.model_fingerprint(self.settings),
+            k=k,
+            min_segments=min_segments,
+            min_area_px=min_area_px,
+            exclude=tuple(exclude),
+            where=parse_where(where),
+            parts=parts,
+            background=background,
+            seed=seed,
+            activate=activate,
+            progress=on_progress,
         )
 
+    def bank(self, bank: str | None = None) -> BankCard:
+        """What there is to know of a bank: `name`, `name@version`, or the active one.
+
+        Raises BankError when there is none.
+        """
+        self.check()
+        return show_bank(self.store, bank)
+
     def classify(
-        self, image: str | Path | Sample, *, prompts: PromptMode = "auto", bank: str | None = None
+        self,
+        image: str | Path | Sample,
+        *,
+        prompts: PromptMode = "auto",
+        boxes_xyxy: Sequence[Box] = (),
+        bank: str | None = None,
     ) -> ClassifiedImage:
         """Classify the segments of one image with a bank (default: the active one).
 
-        Raises ImageError when the image cannot be read, BankError when there is no bank for this model.
+        Everything that SAM sees, the labels of a dataset's sample (`prompts` "labels"), or what lies in given
+        boxes (px of the upright image). Nothing is stored. Raises ImageError when the image cannot be read,
+        BankError when there is no bank for this model.
         """
         from samdb.datasets.images import read_image
 
-        self.check()
+        card = self.bank(bank)
         sample = image if isinstance(image, Sample) else one_image(Path(image))
-        card = show_bank(self.store, bank)
+        if boxes_xyxy:
+            labels = tuple(Label(str(i), "", "", box) for i, box in enumerate(boxes_xyxy))
+            sample, prompts = replace(sample, labels=labels, has_labels=True), "labels"
         return classify_image(sample, read_image(sample.path), self.segmenter, self.store, card, prompts)
 
     def search(
@@ -149,18 +201,19 @@ class Database:
         negatives: Sequence[Example] = (),
         where: Sequence[str] = (),
         recipe: str = DEFAULT_RECIPE,
-        limit: int = 24,
+        limit: int = 20,
         offset: int = 0,
         per_image: int | None = None,
     ) -> list[SearchHit]:
-        """Stored segments like an example: a stored segment, or what SAM cuts out of an image for a box, a
-        point or a mask.
+        """Stored segments like an example: a stored segment, or what an image shows in a box, at a point or
+        under a mask. The example itself is never among the hits, even when it is stored.
 
-        `positives` and `negatives` are more examples, made by `example` and `stored`; `where` are filters
-        such as `class_name=car`. Raises InputError when the example does not exist, ConfigError when there
-        is none.
+        `positives` and `negatives` are more examples, made by `examples` and `stored`; `where` are filters
+        such as `class_name=car`; `per_image` keeps at most so many hits of one image; `offset` skips hits,
+        for the next page. Raises InputError when the example does not exist, ConfigError when there is none.
         """
-        self.check()
+        self._check_recipe(recipe)
+        filters = parse_where(where)  # before SAM is loaded: a slip of the pen need not wait for it
         wanted = list(positives)
         if segment_id is not None:
             wanted.append(self.stored(segment_id, recipe)[0])
@@ -170,36 +223,61 @@ class Database:
                 raise ConfigError("a box, a point or a mask needs the image it lies on")
             prompt = Prompt(box_xyxy, points, (True,) * len(points), mask)
             wanted += [example for example, _ in self.examples(Path(image), [prompt], recipe)]
-        request = SearchRequest(
-            recipe, tuple(wanted), tuple(negatives), parse_where(where), limit, offset, per_image
-        )
+        request = SearchRequest(recipe, tuple(wanted), tuple(negatives), filters, limit, offset, per_image)
         return search(self.store, request)
 
     def examples(
         self, image: Path, prompts: Sequence[Prompt], recipe: str = DEFAULT_RECIPE
     ) -> list[tuple[Example, MaskCandidate]]:
-        """What SAM cuts out of an image for each prompt, as an example to search by, with its mask."""
+        """What an image shows at each prompt, as an example to search by, with its mask.
+
+        Raises InputError when a prompt lies outside the image.
+        """
         from samdb.datasets.images import read_image
 
-        return prompted_examples(self.segmenter, read_image(image), prompts, recipe)
+        self._check_recipe(recipe)
+        found = prompted_examples(self.segmenter, read_image(image), prompts, recipe)
+        return recognised(self.store, found, recipe, file_sha256(image))
 
     def stored(self, segment_id: str, recipe: str = DEFAULT_RECIPE) -> tuple[Example, Segment]:
         """A stored segment as an example, and the segment. Raises InputError when there is none."""
+        self._check_recipe(recipe)
         return stored_example(self.store, segment_id, recipe)
 
+    def why_nothing(
+        self, example: Example, *, where: Sequence[str] = (), recipe: str = DEFAULT_RECIPE
+    ) -> list[str]:
+        """Why a search with this example and these filters found nothing, a line each; for a message."""
+        return explain_nothing(self.store, recipe, example.vector, parse_where(where))
+
     def prepare(self) -> list[str]:
-        """Lay out a new store for the settings' model, or check an existing one; names what was applied."""
-        if self.store.collections():
+        """Lay out a new store for the settings' model, or check an existing one; names what was applied.
+
+        A store without any point is new, even if a process was killed while it was laying it out.
+        """
+        held = set(self.store.collections()) & {SEGMENTS, IMAGES, BANK}
+        if any(self.store.count(name) for name in held):
             check_layout(self.store, self.settings.model)
         return migrate(self.store, wiring.layout_params(self.settings))
 
     def check(self) -> None:
-        """Raise StoreLayoutError unless the store holds segments of this version and model."""
-        if BANK not in self.store.collections() and stored_params(self.store) is None:
+        """Raise StoreLayoutError unless the store is laid out by this version, for this model."""
+        if self._held is not None:
+            return
+        held = stored_params(self.store)
+        if held is None:
             raise StoreLayoutError(
                 f"the store at {self.store.address} is empty: run `samdb ingest PATH` first"
             )
         check_layout(self.store, self.settings.model)
+        self._held = held
+
+    def _check_recipe(self, recipe: str) -> None:
+        """Raise ConfigError unless the store's model has that recipe, StoreLayoutError as `check`."""
+        self.check()
+        known = sorted(self._held.vectors) if self._held else []
+        if recipe not in known:
+            raise ConfigError(f"unknown recipe {recipe!r}: choose from {', '.join(known)}")
 
     def close(self) -> None:
         """Let go of the store."""
@@ -217,6 +295,14 @@ class Database:
 def _best_prompts(dataset: Dataset, split: str | None) -> PromptMode:
     rows = [row for row in dataset.summary() if split in (None, row.split)]
     return "labels" if any(row.n_labelled for row in rows) else "auto"
+
+
+def check_split(dataset: Dataset, split: str | None) -> None:
+    """Raise ConfigError unless the dataset has that split (None: no matter)."""
+    known = dict.fromkeys(row.split for row in dataset.summary())
+    if split is not None and split not in known:
+        there = ", ".join(name or "one without a name" for name in known)
+        raise ConfigError(f"{dataset.name} has no split {split!r}: there is {there}")
 
 
 def one_image(path: Path) -> Sample:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,7 +23,13 @@ class Settings(BaseSettings):
     A command-line option wins over the environment, the environment over the default.
     """
 
-    model_config = SettingsConfigDict(env_prefix=_PREFIX, extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix=_PREFIX,
+        extra="forbid",
+        frozen=True,
+        # compose files pass variables that are not set as empty ones
+        env_ignore_empty=True,
+    )
 
     store: str = Field("./samdb_data", description="a folder, http(s)://host:6333, or memory:")
     store_prefix: str = Field("", description="keeps several stores on one server apart")
@@ -32,7 +39,7 @@ class Settings(BaseSettings):
     grpc_port: int | None = Field(None, description="gRPC port, when it is not one above the HTTP port")
     tls_ca: Path | None = Field(None, description="certificate authority of the server")
     tls_verify: bool = Field(True, description="check the server's certificate")
-    model: str = Field("vit_t", description="vit_t, vit_b, vit_l or vit_h")
+    model: str = Field("", description="vit_t, vit_b, vit_l or vit_h; empty: the store's, of a new one vit_t")
     checkpoint: Path | None = Field(None, description="checkpoint file; else it is found or fetched")
     weights_dir: Path | None = Field(None, description="folder of checkpoints")
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps")
@@ -57,9 +64,11 @@ def load_settings(overrides: Mapping[str, str | float | bool | Path | None]) -> 
         if name.upper() not in known
     )
     if unknown:
+        near = difflib.get_close_matches(unknown[0].upper(), known, n=1)
+        meant = f": did you mean {near[0]}?" if near else ""
         raise ConfigError(
-            f"the environment sets {unknown[0]}, which samdb does not know; "
-            f"its variables are {', '.join(sorted(known))}"
+            f"the environment sets {unknown[0]}, which samdb does not know{meant or ';'} "
+            f"Its variables are {', '.join(sorted(known))}"
         )
     try:
         return Settings.model_validate(

@@ -12,6 +12,9 @@ from samdb.stores.layout import LayoutParams
 if TYPE_CHECKING:
     from samdb.sam.download import Progress
 
+#: what a new store is made for unless told otherwise
+DEFAULT_MODEL = "vit_t"
+
 
 def open_store(settings: Settings) -> VectorStore:
     """The store that the settings name. Raises StoreError when it cannot be opened."""
@@ -29,11 +32,29 @@ def open_store(settings: Settings) -> VectorStore:
     )
 
 
+def with_model(settings: Settings, store: VectorStore) -> Settings:
+    """The settings with a model: their own, else the one that the store holds, else vit_t."""
+    from samdb.stores.migrate import stored_params
+
+    if settings.model:
+        return settings
+    held = stored_params(store)
+    return settings.model_copy(update={"model": held.model if held else DEFAULT_MODEL})
+
+
 def layout_params(settings: Settings) -> LayoutParams:
     """How a store for the settings' model is laid out."""
     from samdb.sam.recipes import layout_dims
 
-    return LayoutParams(settings.model, layout_dims(settings.model))
+    model = settings.model or DEFAULT_MODEL
+    return LayoutParams(model, layout_dims(model))
+
+
+def model_fingerprint(settings: Settings) -> str:
+    """The fingerprint of the settings' model, without loading it: the one `load_segmenter` gives it."""
+    from samdb.sam.checkpoints import fingerprint_of
+
+    return fingerprint_of(settings.model or DEFAULT_MODEL)
 
 
 def load_segmenter(settings: Settings, progress: Progress | None = None) -> Segmenter:
@@ -48,15 +69,16 @@ def load_segmenter(settings: Settings, progress: Progress | None = None) -> Segm
     from samdb.sam.segmenter import SamSegmenter
     from samdb.sam.weights import resolve
 
+    model = settings.model or DEFAULT_MODEL
     compute = choose_compute(settings.device, settings.precision)
-    checkpoint = resolve(settings.model, settings.checkpoint, settings.weights_dir, progress)
+    checkpoint = resolve(model, settings.checkpoint, settings.weights_dir, progress)
     if compute.device == "cpu":
         keep_freed_memory()
-    networks = load_networks(settings.model, checkpoint)
+    networks = load_networks(model, checkpoint)
     return SamSegmenter(
         networks,
         compute,
-        weights_sha256=checkpoint_of(settings.model).sha256,
+        weights_sha256=checkpoint_of(model).sha256,
         automatic=AutomaticSettings(settings.points_per_side),
     )
 

@@ -22,9 +22,12 @@ Bank = Annotated[str, typer.Argument(help="A bank, as NAME or NAME@VERSION.")]
 
 @app.command()
 def build(
-    name: Annotated[str, typer.Option("--name", help="Its name; each build is a new version.")] = "default",
+    name: Annotated[
+        str, typer.Option("--name", metavar="NAME", help="Its name; each build is a new version.")
+    ] = "default",
     recipe: Annotated[
-        str | None, typer.Option("--recipe", help="The embedding to compare.", show_default="blend")
+        str | None,
+        typer.Option("--recipe", metavar="RECIPE", help="The embedding to compare.", show_default="blend"),
     ] = None,
     k: Annotated[int, typer.Option("--k", min=1, help="Centres per class, at most.")] = 51,
     exclude: Annotated[
@@ -40,7 +43,8 @@ def build(
         bool, typer.Option("--parts/--no-parts", help="Make centres of parts too, apart from the wholes'.")
     ] = True,
     background: Annotated[
-        bool, typer.Option("--background/--no-background", help="Learn what is no object, if that is stored.")
+        bool,
+        typer.Option("--background/--no-background", help="Also learn what is no object, if such is stored."),
     ] = True,
     where: options.Filters = None,
     seed: Annotated[int, typer.Option("--seed", help="The same seed gives the same bank.")] = 0,
@@ -52,27 +56,21 @@ def build(
 ) -> None:
     """Build a bank from the labelled segments in the store."""
     from samdb import api
-    from samdb.config import load_settings
-    from samdb.core.where import parse_where
-    from samdb.pipelines.build_bank import build_bank
 
-    filters = parse_where(where or ())
-    with api.Database(load_settings(options.overrides(store=store, model=model))) as db, stage_bar() as tell:
-        db.check()
-        report = build_bank(
-            db.store,
-            recipe=recipe or api.DEFAULT_RECIPE,
+    with _database(store, model) as db, stage_bar() as tell:
+        report = db.build_bank(
             name=name,
+            recipe=recipe or api.DEFAULT_RECIPE,
             k=k,
             min_segments=min_segments,
             min_area_px=min_area_px,
-            exclude=tuple(exclude or ()),
-            where=filters,
+            exclude=exclude or (),
+            where=where or (),
             parts=parts,
             background=background,
             seed=seed,
             activate=activate,
-            progress=tell,
+            on_progress=tell,
         )
     rows = [
         [
@@ -87,23 +85,24 @@ def build(
     numbers = ("segments", "centres", "threshold", "held-out F1")
     show.table(("class", *numbers), rows, right=numbers)
     for class_name, reason in report.skipped.items():
-        show.talk.print(f"left out {class_name}: {reason}", markup=False)
-    if report.n_background:
-        show.talk.print(
-            f"background: {report.n_background:,} segments, {report.n_background_prototypes} centres"
+        show.say(f"left out {class_name}: {reason}")
+    if report.n_without_embedding:
+        show.warn(
+            f"left out {report.n_without_embedding:,} segments without a {report.card.recipe!r} embedding"
         )
-    else:
-        show.talk.print(
-            "[yellow]No background was learned, so `classify` will name things that are of no class. Ingest some "
-            "images with --prompts both --points-per-side 16, and build again.[/yellow]"
+    if report.n_background:
+        show.say(f"background: {report.n_background:,} segments, {report.n_background_prototypes} centres")
+    elif background:
+        show.warn(
+            "No background was learned, so `classify` will name things that are of no class. Ingest some "
+            "images with --prompts both --points-per-side 16, and build again."
         )
     if not report.calibrated:
-        show.talk.print("[yellow]Too few images to hold any out: no threshold rejects anything.[/yellow]")
+        show.warn("Too few images to hold any out: no threshold rejects anything.")
     state = "active" if report.active else "not active"
-    show.talk.print(
+    show.done(
         f"bank {report.card.label}: {report.card.n_prototypes} prototypes of {report.card.recipe!r} vectors, "
-        f"{state} ({report.seconds:.1f} s)",
-        style="green",
+        f"{state} ({report.seconds:.1f} s)"
     )
 
 
@@ -119,7 +118,8 @@ def list_(as_json: options.AsJson = False, store: options.Store = None, model: o
             show.json_line({"active": item.active, **_record(item.card)})
         return
     if not found:
-        show.talk.print("there is no bank yet: samdb bank build")
+        show.say("there is no bank yet: samdb bank build")
+        return
     rows = [
         [
             "*" if b.active else "",
@@ -127,7 +127,7 @@ def list_(as_json: options.AsJson = False, store: options.Store = None, model: o
             b.card.recipe,
             str(len(b.card.classes)),
             str(b.card.n_prototypes),
-            _metric(b.card, "macro_f1"),
+            _metric(b.card, "held_out_macro_f1"),
             b.card.created_at,
         ]
         for b in found
@@ -146,10 +146,8 @@ def show_(
     model: options.Model = None,
 ) -> None:
     """Show a bank: its classes, thresholds, settings and how it did on held-out images."""
-    from samdb.pipelines.bank_versions import show_bank
-
     with _open(store, model) as db:
-        card = show_bank(db.store, bank)
+        card = db.bank(bank)
     if as_json:
         show.json_line(_record(card))
         return
@@ -161,11 +159,25 @@ def show_(
         "prototypes": str(card.n_prototypes),
         "neighbours that vote": str(card.k_neighbours),
         "vote temperature": f"{card.vote_temperature:g}",
-        **{name: f"{value:.3f}" for name, value in card.metrics.items()},
+        **{
+            name: f"{v:g}" if v == int(v) else f"{v:.3f}"
+            for name, v in card.metrics.items()
+            if "/" not in name
+        },
+        **{name: str(v) for name, v in card.settings.items() if v is not None},
     }
-    show.table(("", ""), [[name, value] for name, value in facts.items()])
-    rows = [[c, f"{card.class_counts.get(c, 0):,}", f"{card.thresholds.get(c, 0):.3f}"] for c in card.classes]
-    show.table(("class", "segments", "threshold"), rows, right=("segments", "threshold"))
+    show.table(("", ""), [[name.replace("_", " "), value] for name, value in facts.items()])
+    rows = [
+        [
+            c,
+            f"{card.class_counts.get(c, 0):,}",
+            f"{card.thresholds.get(c, 0):.3f}",
+            _metric(card, f"held_out_f1/{c}"),
+        ]
+        for c in card.classes
+    ]
+    numbers = ("segments", "threshold", "held-out F1")
+    show.table(("class", *numbers), rows, right=numbers)
 
 
 @app.command()
@@ -175,7 +187,7 @@ def activate(bank: Bank, store: options.Store = None, model: options.Model = Non
 
     with _open(store, model) as db:
         card = activate_bank(db.store, bank)
-    show.talk.print(f"bank {card.label} is active", style="green")
+    show.done(f"bank {card.label} is active")
 
 
 @app.command()
@@ -190,14 +202,15 @@ def delete(
 
     with _open(store, model) as db:
         card = delete_bank(db.store, bank, force=force)
-    show.talk.print(f"bank {card.label} is deleted", style="green")
+    show.done(f"bank {card.label} is deleted")
 
 
 @app.command("export")
 def export(
     file: Annotated[Path, typer.Argument(help="The safetensors file to write.")],
     bank: Annotated[
-        str | None, typer.Option("--bank", help="NAME or NAME@VERSION.", show_default="the active one")
+        str | None,
+        typer.Option("--bank", metavar="BANK", help="NAME or NAME@VERSION.", show_default="the active one"),
     ] = None,
     store: options.Store = None,
     model: options.Model = None,
@@ -207,13 +220,13 @@ def export(
 
     with _open(store, model) as db:
         card = export_bank(db.store, file, bank)
-    show.talk.print(f"bank {card.label} is in {file}", style="green", markup=False)
+    show.done(f"bank {card.label} is in {file}")
 
 
 @app.command("import")
 def import_(
     file: Annotated[Path, typer.Argument(help="A file that `samdb bank export` wrote.")],
-    name: Annotated[str | None, typer.Option("--name", help="Another name for it.")] = None,
+    name: Annotated[str | None, typer.Option("--name", metavar="NAME", help="Another name for it.")] = None,
     activate: Annotated[
         bool, typer.Option("--activate/--no-activate", help="Classify with it from now on.")
     ] = False,
@@ -226,7 +239,7 @@ def import_(
     with _database(store, model) as db:
         db.prepare()
         card = import_bank(db.store, file, name=name, activate=activate)
-    show.talk.print(f"bank {card.label} is imported", style="green")
+    show.done(f"bank {card.label} is imported")
 
 
 def _database(store: str | None, model: str | None) -> Database:
@@ -248,6 +261,7 @@ def _record(card: BankCard) -> dict[str, PayloadValue]:
         "name": card.name,
         "version": card.version,
         "model": card.model,
+        "fingerprint": card.fingerprint,
         "recipe": card.recipe,
         "classes": list(card.classes),
         "class_counts": dict(card.class_counts),

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from samdb.cli import options, show
-from samdb.cli.progress import DownloadBar
+from samdb.cli.progress import DownloadBar, image_bar
 from samdb.core.points import PayloadValue
-from samdb.errors import ConfigError, ImageError
+from samdb.errors import ConfigError, InputError, ModelError
 
 if TYPE_CHECKING:
     from samdb.core.sample import Sample
@@ -31,17 +30,21 @@ def classify(
             "--prompts",
             metavar="auto|labels|FILE",
             help="auto: everything SAM sees. labels: the dataset's boxes. FILE: a JSON list of "
-            "[x0, y0, x1, y1] boxes for the one image.",
+            r"\[x0, y0, x1, y1] boxes for the one image.",
         ),
     ] = "auto",
     bank: Annotated[
-        str | None, typer.Option("--bank", help="NAME or NAME@VERSION.", show_default="the active one")
+        str | None,
+        typer.Option(
+            "--bank", metavar="BANK", help="NAME (its newest) or NAME@VERSION.", show_default="the active one"
+        ),
     ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="DIR", help="Write a picture per image into this folder.")
     ] = None,
     split: Annotated[
-        str | None, typer.Option("--split", help="Only this split of a dataset.", show_default="all")
+        str | None,
+        typer.Option("--split", metavar="SPLIT", help="Only this split of a dataset.", show_default="all"),
     ] = None,
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Only the first N images.")] = None,
     min_area_px: Annotated[
@@ -57,9 +60,11 @@ def classify(
     """Tell the class of every segment of an image, or of given boxes.
 
     With --prompts labels the answers are compared with the labels: accuracy and macro-F1 on stderr.
+    An image that cannot be read is reported and the others go on.
     """
-    from samdb import api, wiring
+    from samdb import api
     from samdb.config import load_settings
+    from samdb.pipelines.pictures import picture_names, write_overlay
 
     mode: PromptMode = "auto" if prompts == "auto" else "labels"
     settings = load_settings(
@@ -68,33 +73,41 @@ def classify(
         )
     )
     samples = _samples(path, prompts, split, limit)
+    names = picture_names(samples)
     pairs: list[tuple[str, str | None]] = []
-    failed: list[tuple[str, str]] = []
-    with api.Database(settings) as db:
-        db.check()
-        db.segmenter = wiring.load_segmenter(settings, DownloadBar())
-        for sample in samples:
-            try:
-                image = db.classify(sample, prompts=mode, bank=bank)
-            except ImageError as exc:
-                failed.append((str(sample.path), str(exc)))
-                continue
-            image = _large_enough(image, min_area_px)
-            failed += [(str(sample.path), text) for text in image.problems]
-            _print(image, as_json=as_json)
-            pairs += [
-                (s.label.class_name, s.prediction.class_name) for s in image.segments if s.label is not None
-            ]
-            if out is not None:
-                _draw(image, out)
-    show.problems(failed, f"{len(failed):,} things left out:")
+    unread: list[tuple[str, str]] = []
+    left_out: list[tuple[str, str]] = []
+    with api.Database(settings, DownloadBar()) as db:
+        card = db.bank(bank)  # that there is none is said before SAM is loaded
+        _ = db.segmenter
+        with image_bar("classify", len(samples)) as tell:
+            for sample, name in zip(samples, names, strict=True):
+                try:
+                    image = db.classify(sample, prompts=mode, bank=card.label)
+                except (InputError, ModelError) as exc:
+                    if path.is_file():
+                        raise
+                    unread.append((sample.image_id, str(exc)))
+                else:
+                    image = _large_enough(image, min_area_px)
+                    left_out += [(sample.image_id, text) for text in image.problems]
+                    pairs += [
+                        (s.label.class_name, s.prediction.class_name) for s in image.segments if s.label
+                    ]
+                    _print(image, as_json=as_json)
+                    if out is not None:
+                        show.say(f"picture: {write_overlay(image, out / name)}")
+                tell()
+    show.problems(unread, f"{len(unread):,} of {len(samples):,} images cannot be classified:")
+    show.problems(left_out, "Labels left out:")
     if mode == "labels":
         _compare(pairs)
-    if failed and not pairs and len(failed) == 1 and path.is_file():
+    if len(unread) == len(samples):
         raise typer.Exit(1)
 
 
-def _samples(path: Path, prompts: str, split: str | None, limit: int | None) -> Iterator[Sample]:
+def _samples(path: Path, prompts: str, split: str | None, limit: int | None) -> Sequence[Sample]:
+    """The images to classify, at least one."""
     from itertools import islice
 
     from samdb import api, wiring
@@ -104,18 +117,19 @@ def _samples(path: Path, prompts: str, split: str | None, limit: int | None) -> 
         boxes = Path(prompts)
         if not boxes.is_file():
             raise ConfigError(f"--prompts {prompts}: use auto, labels, or a JSON file of boxes that exists")
-        yield replace(api.one_image(path), labels=read_boxes(boxes), has_labels=True)
-        return
+        return [replace(api.one_image(path), labels=read_boxes(boxes), has_labels=True)]
     if path.is_file() and prompts == "auto" and path.suffix.lower() != ".json":
-        yield api.one_image(path)
-        return
+        return [api.one_image(path)]
     dataset = wiring.open_dataset(path)
+    api.check_split(dataset, split)
     found = list(islice(dataset.samples(split), limit))
     if prompts == "labels" and not any(s.labels for s in found):
         raise ConfigError(
             f"--prompts labels: {path} has no labels; give a dataset with labels, or a JSON file of boxes"
         )
-    yield from found
+    if not found:
+        raise InputError(f"{path} has no image to classify: give an image, or a folder of images")
+    return found
 
 
 def _large_enough(image: ClassifiedImage, min_area_px: int) -> ClassifiedImage:
@@ -131,7 +145,11 @@ def _print(image: ClassifiedImage, *, as_json: bool) -> None:
         for item in image.segments:
             show.json_line(_record(image, item))
         return
+    if not image.segments:
+        show.say(f"{image.sample.path.name}: no segments")
+        return
     named = sorted(image.segments, key=lambda s: (s.prediction.class_name is None, -s.prediction.score))
+    labelled = any(s.label and s.label.class_name for s in named)
     rows = []
     for item in named:
         p = item.prediction
@@ -143,8 +161,7 @@ def _print(image: ClassifiedImage, *, as_json: bool) -> None:
             p.runner_up or "-",
             item.segment.granularity,
         ]
-        rows.append([*row, item.label.class_name] if item.label is not None else row)
-    labelled = any(s.label is not None for s in image.segments)
+        rows.append([*row, (item.label.class_name if item.label else "") or "-"] if labelled else row)
     show.table((*_COLUMNS, "label") if labelled else _COLUMNS, rows, right=("score",))
 
 
@@ -163,39 +180,23 @@ def _record(image: ClassifiedImage, item: ClassifiedSegment) -> dict[str, Payloa
     }
     if item.label is not None:
         box = segment.label_box_xyxy
-        record |= {"label": item.label.class_name, "label_box_xyxy": None if box is None else list(box)}
+        record |= {
+            "label": item.label.class_name or None,
+            "label_box_xyxy": None if box is None else list(box),
+        }
     return record
 
 
-def _draw(image: ClassifiedImage, folder: Path) -> None:
-    from samdb.datasets.images import read_image
-    from samdb.reports.overlay import OverlayItem, draw_overlay
-    from samdb.reports.picture_file import save_png
-
-    items = [
-        OverlayItem(
-            mask=s.segment.mask,
-            box_xyxy=s.segment.box_xyxy,
-            label=s.prediction.class_name,
-            score=None if s.prediction.class_name is None else s.prediction.score,
-            color_key=s.prediction.class_name,
-        )
-        for s in image.segments
-    ]
-    counts = Counter(i.color_key for i in items if i.color_key is not None)
-    title = f"{image.sample.path.name}: {sum(counts.values())} of {len(items)} segments classified"
-    picture = draw_overlay(read_image(image.sample.path), items, counts, title)
-    show.talk.print(f"picture: {save_png(picture, folder / f'{image.sample.path.stem}.png')}", markup=False)
-
-
-def _compare(pairs: list[tuple[str, str | None]]) -> None:
+def _compare(pairs: Sequence[tuple[str, str | None]]) -> None:
+    """Say how the answers agree with the labels; a rejection counts as wrong."""
     from samdb.core.metrics import classification_figures
 
     known = [(label, predicted) for label, predicted in pairs if label]
     if not known:
         return
     figures = classification_figures([label for label, _ in known], [predicted for _, predicted in known])
-    show.talk.print(
-        f"{len(known):,} labelled boxes: accuracy {figures.accuracy:.3f}, macro-F1 {figures.macro_f1:.3f}",
-        style="green",
+    rejected = sum(predicted is None for _, predicted in known)
+    show.done(
+        f"{len(known):,} labelled boxes: accuracy {figures.accuracy:.3f}, macro-F1 {figures.macro_f1:.3f} "
+        f"over {len(figures.per_class)} classes ({rejected:,} rejected, counted as wrong)"
     )

@@ -14,6 +14,8 @@ from samdb.errors import ConfigError
 from samdb.pipelines.ingest import IngestReport
 from samdb.ports import Dataset
 
+_MORE = " (--report FILE writes them all)"
+
 
 def ingest(
     path: Annotated[Path, typer.Argument(help="A dataset folder (BDD100K, COCO) or a folder of images.")],
@@ -23,11 +25,15 @@ def ingest(
     name: Annotated[
         str | None,
         typer.Option(
-            "--name", help="What to call the dataset in the store.", show_default="its folder's name"
+            "--name",
+            metavar="NAME",
+            help="What to call the dataset in the store.",
+            show_default="its folder's name",
         ),
     ] = None,
     split: Annotated[
-        str | None, typer.Option("--split", help="Only this split, such as train.", show_default="all")
+        str | None,
+        typer.Option("--split", metavar="SPLIT", help="Only this split, such as train.", show_default="all"),
     ] = None,
     prompts: Annotated[
         Literal["labels", "auto", "both"] | None,
@@ -52,7 +58,8 @@ def ingest(
         typer.Option("--strict", help="Exit 1 when any image or label that is there had to be left out."),
     ] = False,
     report: Annotated[
-        Path | None, typer.Option("--report", help="Write the report as JSON, with every problem.")
+        Path | None,
+        typer.Option("--report", metavar="FILE", help="Write the report as JSON, with every problem."),
     ] = None,
     store: options.Store = None,
     model: options.Model = None,
@@ -62,8 +69,8 @@ def ingest(
 ) -> None:
     """Cut images into segments and store them with their embeddings.
 
-    Run it again to resume after a stop or to take up changes: unchanged images are skipped. An image that
-    cannot be read is reported and the run goes on.
+    Run it again to resume after a stop or to take up changes: unchanged images are skipped.
+    An image that cannot be read is reported and the run goes on.
     """
     from samdb import api, wiring
     from samdb.config import load_settings
@@ -80,36 +87,42 @@ def ingest(
     if report is not None:
         _check_writable(report)
     dataset = wiring.open_dataset(path, format, name)
-    show.talk.print(f"{dataset.name} ({dataset.format})", markup=False)
+    show.say(f"{dataset.name} ({dataset.format})")
     for row in dataset.summary():
-        show.talk.print(f"  {describe(row)}", markup=False)
-    show.problems([("labels", text) for text in dataset.problems()], "Label files with problems:")
-    show.problems([("note", text) for text in dataset.notices()], "Notes:")
-    with api.Database(settings) as db:
-        db.segmenter = wiring.load_segmenter(settings, DownloadBar())
+        show.say(f"  {describe(row)}")
+    more = "" if report else _MORE
+    show.problems([("labels", text) for text in dataset.problems()], "Label files with problems:", more=more)
+    show.problems([("note", text) for text in dataset.notices()], "Notes:", more=more)
+    api.check_split(dataset, split)
+    with api.Database(settings, DownloadBar()) as db:
+        db.prepare()  # what is wrong with the store is said before SAM is loaded, or fetched
+        _ = db.segmenter  # loaded here: its bar and the next one cannot be shown at once
         with ingest_bar() as tell:
             done = db.ingest(
                 dataset, split=split, prompts=prompts, recipes=names, limit=limit, on_progress=tell
             )
-    _tell(done)
+    _tell(done, more)
     if report is not None:
         _write(done, dataset, report)
     if strict and (done.quarantined or done.problems or dataset.problems()):
         raise typer.Exit(1)
 
 
-def _tell(done: IngestReport) -> None:
-    show.problems(
-        [(p.image_id, p.reason) for p in done.quarantined], f"{len(done.quarantined):,} images left out:"
-    )
-    show.problems([(p.image_id, p.reason) for p in done.problems], f"{len(done.problems):,} labels left out:")
+def _tell(done: IngestReport, more: str) -> None:
+    quarantined = [(p.image_id, p.reason) for p in done.quarantined]
+    show.problems(quarantined, f"{_count(len(quarantined), 'image')} left out:", more=more)
+    labels = [(p.image_id, p.reason) for p in done.problems]
+    show.problems(labels, f"{_count(len(labels), 'label')} left out:", more=more)
     kept = f", {done.n_unchanged:,} unchanged" if done.n_unchanged else ""
-    gone = f", {done.n_removed:,} outdated segments removed" if done.n_removed else ""
-    show.talk.print(
-        f"{done.n_ingested:,} images ingested{kept}: {done.n_segments:,} new segments{gone} "
-        f"({done.seconds:.1f} s, {done.images_per_s:.2f} images/s)",
-        style="green",
+    gone = f", {_count(done.n_removed, 'outdated segment')} removed" if done.n_removed else ""
+    show.done(
+        f"{_count(done.n_ingested, 'image')} ingested{kept}: {_count(done.n_segments, 'new segment')}{gone} "
+        f"({done.seconds:.1f} s, {done.images_per_s:.2f} images/s)"
     )
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n:,} {what}{'' if n == 1 else 's'}"
 
 
 def _check_writable(path: Path) -> None:
@@ -138,4 +151,6 @@ def _write(done: IngestReport, dataset: Dataset, path: Path) -> None:
         "label_files": list(dataset.problems()),
         "notices": list(dataset.notices()),
     }
-    path.write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    text = json.dumps(record, indent=2, ensure_ascii=False) + "\n"
+    # a file name that is no text comes out as JSON's own escape
+    path.write_text(text, encoding="utf-8", errors="backslashreplace")

@@ -13,8 +13,8 @@ Store: TypeAlias = Annotated[
     typer.Option(
         "--store",
         metavar="PLACE",
-        help="A folder, or http://host:6333 for a Qdrant server.  [default: $SAMDB_STORE or ./samdb_data]",
-        show_default=False,
+        help="A folder, or http://host:6333 for a Qdrant server.",
+        show_default="$SAMDB_STORE or ./samdb_data",
     ),
 ]
 Model: TypeAlias = Annotated[
@@ -22,20 +22,26 @@ Model: TypeAlias = Annotated[
     typer.Option(
         "--model",
         metavar="NAME",
-        help="vit_t (MobileSAM), vit_b, vit_l or vit_h.  [default: $SAMDB_MODEL or vit_t]",
-        show_default=False,
+        help="vit_t (MobileSAM), vit_b, vit_l or vit_h.",
+        show_default="$SAMDB_MODEL or the store's; of a new store vit_t",
     ),
 ]
 Device: TypeAlias = Annotated[
     str | None,
-    typer.Option("--device", help="auto, cpu, cuda, cuda:1 or mps.", show_default="auto"),
+    typer.Option(
+        "--device",
+        metavar="DEVICE",
+        help="cpu, cuda, cuda:1, mps, or auto: the fastest there is.",
+        show_default="$SAMDB_DEVICE or auto",
+    ),
 ]
 Precision: TypeAlias = Annotated[
     str | None,
     typer.Option(
         "--precision",
+        metavar="PRECISION",
         help="fp32, bf16, or auto: bf16 where the hardware multiplies it.",
-        show_default="auto",
+        show_default="$SAMDB_PRECISION or auto",
     ),
 ]
 PointsPerSide: TypeAlias = Annotated[
@@ -44,7 +50,7 @@ PointsPerSide: TypeAlias = Annotated[
         "--points-per-side",
         min=1,
         help="Grid of automatic masks: fewer points are faster and find fewer small things.",
-        show_default="32",
+        show_default="$SAMDB_POINTS_PER_SIDE or 32",
     ),
 ]
 AsJson: TypeAlias = Annotated[

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -49,6 +50,28 @@ def ingest_bar() -> Iterator[Callable[[IngestProgress], None]]:
             bar.update(task, total=at.n_total, completed=at.n_seen, segments=at.n_segments)
 
         yield tell
+
+
+@contextmanager
+def image_bar(what: str, n_images: int) -> Iterator[Callable[[], None]]:
+    """A bar that is told of each image done; shown where the results do not show the progress themselves:
+    when there are several, and they go to a file or a pipe.
+    """
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        _RateColumn(),
+        TextColumn("ETA"),
+        TimeRemainingColumn(),
+    )
+    if n_images < 2 or sys.stdout.isatty():
+        yield lambda: None
+        return
+    # rich would send stdout, too, to the bar's console: into stderr
+    with Progress(*columns, console=talk, redirect_stdout=False) as bar:
+        task = bar.add_task(what, total=n_images)
+        yield lambda: bar.update(task, advance=1)
 
 
 @contextmanager

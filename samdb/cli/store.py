@@ -33,16 +33,18 @@ def status(as_json: options.AsJson = False, store: options.Store = None) -> None
                     "n_points": row.n_points,
                     "n_indexed_vectors": row.n_indexed_vectors,
                     "disk_bytes": row.disk_bytes,
+                    "model": held.model if held else None,
+                    "n_migrations_pending": len(waiting),
                 }
             )
         return
-    show.data.print(f"store: {address}", markup=False)
+    show.line(f"store: {address}")
     if not found:
-        show.data.print("empty: samdb ingest PATH")
+        show.line("empty: samdb ingest PATH")
         return
-    show.data.print(f"model: {held.model if held else 'none yet'}")
+    show.line(f"model: {held.model if held else 'none yet'}")
     state = "up to date" if not waiting else f"{len(waiting)} behind, run: samdb store migrate"
-    show.data.print(f"migrations: {len(done)} applied, {state}")
+    show.line(f"migrations: {len(done)} applied, {state}")
     rows = [
         [
             row.name,
@@ -66,9 +68,10 @@ def migrate(store: options.Store = None, model: options.Model = None) -> None:
     settings = load_settings(options.overrides(store=store, model=model))
     opened = wiring.open_store(settings)
     try:
+        settings = wiring.with_model(settings, opened)
         done = runner.migrate(opened, wiring.layout_params(settings))
     finally:
         opened.close()
     for name in done:
-        show.talk.print(f"applied {name}", markup=False)
-    show.talk.print("the store is up to date", style="green")
+        show.say(f"applied {name}")
+    show.done("the store is up to date")

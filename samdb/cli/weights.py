@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from samdb.cli import show
+from samdb.cli import options, show
 from samdb.cli.progress import DownloadBar
 
 app = typer.Typer(help="Checkpoints: which there are, and which are here.", no_args_is_help=True)
@@ -15,11 +15,25 @@ Model = Annotated[str, typer.Argument(help="vit_t (MobileSAM), vit_b, vit_l or v
 
 
 @app.command("list")
-def list_() -> None:
+def list_(as_json: options.AsJson = False) -> None:
     """List the checkpoints that samdb knows, and where they are on this machine."""
     from samdb.config import load_settings
     from samdb.sam.weights import list_checkpoints
 
+    found = list_checkpoints(load_settings({}).weights_dir)
+    if as_json:
+        for row in found:
+            path = None if row.path is None else str(row.path)
+            show.json_line(
+                {
+                    "model": row.model,
+                    "file": row.file,
+                    "size_bytes": row.size_bytes,
+                    "licence": row.licence,
+                    "path": path,
+                }
+            )
+        return
     rows = [
         [
             row.model,
@@ -28,7 +42,7 @@ def list_() -> None:
             row.licence,
             "not here" if row.path is None else str(row.path),
         ]
-        for row in list_checkpoints(load_settings({}).weights_dir)
+        for row in found
     ]
     show.table(("model", "file", "size", "licence", "where"), rows, right=("size",))
 
@@ -40,7 +54,7 @@ def pull(model: Model) -> None:
     from samdb.sam.weights import resolve
 
     path = resolve(model, None, load_settings({}).weights_dir, DownloadBar())
-    show.data.print(str(path), markup=False)
+    show.line(str(path))
 
 
 @app.command()
@@ -50,5 +64,5 @@ def verify(model: Model) -> None:
     from samdb.sam import weights
 
     path = weights.verify(model, None, load_settings({}).weights_dir)
-    show.talk.print("the checkpoint is the published one", style="green")
-    show.data.print(str(path), markup=False)
+    show.done("the checkpoint is the published one")
+    show.line(str(path))

@@ -67,6 +67,21 @@ def read_label_picture(path: Path, mode: str) -> NDArray[np.uint8]:
         return np.array(image, dtype=np.uint8)[..., : len(mode)]
 
 
+def read_mask(path: Path) -> NDArray[np.bool_]:
+    """A mask (H, W) that a person drew: set where the picture is neither black nor transparent.
+
+    Raises ImageError when it cannot be read.
+    """
+    with _opened(path, MAX_PIXELS) as image:
+        image.load()
+        if image.mode in ("P", "PA", "LA", "La", "RGBA", "RGBa") or "transparency" in image.info:
+            layer = np.array(image.convert("RGBA"))
+            return np.asarray((layer[..., :3] > 0).any(axis=2) & (layer[..., 3] > 0))
+        # as it is, so that a 1 in 16 bits counts like any other value; CMYK's zero is white
+        values = np.array(image.convert("RGB") if image.mode in ("CMYK", "YCbCr", "LAB", "HSV") else image)
+        return np.asarray(values > 0 if values.ndim == 2 else (values > 0).any(axis=2))
+
+
 @contextmanager
 def _opened(path: Path, max_pixels: int) -> Iterator[Image.Image]:
     """The opened image; whatever Pillow raises on it becomes an ImageError."""
