@@ -251,14 +251,18 @@ class Database:
         return explain_nothing(self.store, recipe, example.vector, parse_where(where))
 
     def prepare(self) -> list[str]:
-        """Lay out a new store for the settings' model, or check an existing one; names what was applied.
+        """Lay out a new store for the settings' model, or check an existing one; names what was applied."""
+        self.check_model()
+        return migrate(self.store, wiring.layout_params(self.settings))
+
+    def check_model(self) -> None:
+        """Raise StoreLayoutError when the store holds anything of another version or model.
 
         A store without any point is new, even if a process was killed while it was laying it out.
         """
         held = set(self.store.collections()) & {SEGMENTS, IMAGES, BANK}
         if any(self.store.count(name) for name in held):
             check_layout(self.store, self.settings.model)
-        return migrate(self.store, wiring.layout_params(self.settings))
 
     def check(self) -> None:
         """Raise StoreLayoutError unless the store is laid out by this version, for this model."""

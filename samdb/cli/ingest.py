@@ -95,7 +95,7 @@ def ingest(
     show.problems([("note", text) for text in dataset.notices()], "Notes:", more=more)
     api.check_split(dataset, split)
     with api.Database(settings, DownloadBar()) as db:
-        db.prepare()  # what is wrong with the store is said before SAM is loaded, or fetched
+        db.check_model()  # what is wrong with the store is said before SAM is loaded, or fetched
         _ = db.segmenter  # loaded here: its bar and the next one cannot be shown at once
         with ingest_bar() as tell:
             done = db.ingest(
