@@ -140,16 +140,18 @@ def ingest(
     tally = _Tally()
     writer = _Writer(store, ledger)
     seen = 0
-    for seen, work in enumerate(_read_ahead(samples, ledger, segmenter, settings, read_image), 1):
-        if isinstance(work, LedgerEntry):
-            _count_unchanged(work, tally)
-            if work.path != ledger[work.image_id].path:  # the dataset was moved; searches look for its images
-                store.set_payload(
-                    IMAGES, [image_point_id(dataset.name, work.image_id)], {"path": str(work.path)}
-                )
-        else:
-            writer.add(work.sample, *_points(work, segmenter, settings, run, tally))
-        on_progress(IngestProgress(n_total, seen, tally.n_segments))
+    try:
+        for seen, work in enumerate(_read_ahead(samples, ledger, segmenter, settings, read_image), 1):
+            if isinstance(work, LedgerEntry):
+                _count_unchanged(work, tally)
+                if work.path != ledger[work.image_id].path:
+                    writer.move(image_point_id(dataset.name, work.image_id), work.path)
+            else:
+                writer.add(work.sample, *_points(work, segmenter, settings, run, tally))
+            on_progress(IngestProgress(n_total, seen, tally.n_segments))
+    except KeyboardInterrupt:
+        writer.flush()  # a polite stop: keep what is cut already
+        raise
     writer.flush()
     tally.n_removed = writer.n_removed
     return IngestReport(
@@ -291,6 +293,10 @@ class _Writer:
         self._store.upsert(IMAGES, [ledger for _, _, ledger in self._waiting])
         self._store.flush(IMAGES)
         self._waiting.clear()
+
+    def move(self, point_id: str, path: Path) -> None:
+        """Note where an unchanged image now is: searches look for its file there."""
+        self._store.set_payload(IMAGES, [point_id], {"path": str(path)})
 
     def _withdraw(self) -> None:
         """Else, killed half-way and then run with the earlier settings, the next run would find these images

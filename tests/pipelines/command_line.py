@@ -28,13 +28,12 @@ class Finished:
 
 
 def environment(checkpoint: Path) -> dict[str, str]:
-    """Variables for a samdb that uses this checkpoint and gives the same vectors in every process."""
+    """Variables for a samdb with this checkpoint, on one thread: several would slow each other down."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith("SAMDB_")}
     return {
         **kept,
         "SAMDB_CHECKPOINT": str(checkpoint),
         "SAMDB_DEVICE": "cpu",
-        "SAMDB_PRECISION": "fp32",
         "PYTHONPATH": str(ROOT),
         "OMP_NUM_THREADS": "1",
     }

@@ -284,6 +284,19 @@ def test_images_are_let_go_of_once_they_are_cut(tmp_path: Path) -> None:
     assert not any(ref() is not None for ref in seen)
 
 
+def test_an_interrupted_run_keeps_every_image_that_was_cut(world: Path) -> None:
+    def stop(at: IngestProgress) -> None:
+        if at.n_seen == 5:
+            raise KeyboardInterrupt
+
+    store = new_store()
+    with pytest.raises(KeyboardInterrupt):
+        run_ingest(world, store, on_progress=stop)
+    report = run_ingest(world, store)
+    assert (report.n_unchanged, report.n_ingested) == (5, 5)
+    assert_same_points(contents(store), fresh(world))
+
+
 def test_the_embedded_store_holds_the_same_as_the_reference(world: Path, tmp_path: Path) -> None:
     store = EdgeStore(tmp_path / "store")
     lay_out(store, dict.fromkeys(RECIPES, DIM))
