@@ -274,7 +274,6 @@ def test_images_are_let_go_of_once_they_are_cut(tmp_path: Path) -> None:
         return pixels
 
     def count(_: IngestProgress) -> None:
-        gc.collect()
         alive.append(sum(ref() is not None for ref in seen))
 
     run_ingest(world, new_store(), read=read, on_progress=count)

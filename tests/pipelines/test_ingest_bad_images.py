@@ -290,6 +290,20 @@ def test_images_without_labels_are_worth_a_note_but_do_not_fail_a_strict_run(
     assert "images/100k/test: no labels" in str(record["notices"])
 
 
+def test_a_folder_without_labels_is_cut_by_the_grid_unless_told_otherwise(
+    tmp_path: Path, checkpoint: Path
+) -> None:
+    write_image(tmp_path / "photos" / "a.png", block())
+    grid = ("--points-per-side", "2", "--store", str(tmp_path / "store"))
+    finished = run_here(checkpoint, "ingest", str(tmp_path / "photos"), *grid)
+    assert finished.code == 0, finished.said
+    store = EdgeStore(tmp_path / "store")
+    segments = [point_to_segment(p) for p in store.scroll(SEGMENTS)]
+    store.close()
+    assert {(s.prompt_kind, s.label_source, s.flags) for s in segments} == {("grid", "none", ())}
+    assert mask_iou([s.mask for s in segments], [filled(BLOCK, SIZE_HW)]).max() > 0.9
+
+
 def test_a_report_that_cannot_be_written_is_refused_before_the_run(tmp_path: Path, checkpoint: Path) -> None:
     write_image(tmp_path / "world" / "a.png", block())
     (tmp_path / "file").write_text("")
