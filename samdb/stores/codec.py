@@ -102,7 +102,7 @@ def point_to_segment(point: Point) -> Segment:
         )
     except (KeyError, TypeError, ValueError) as exc:
         raise StoreError(
-            f"the point {point.id} is not a whole segment ({exc!r}): ingest its image again with --force"
+            f"the point {point.id} is not a whole segment ({exc!r}): ingest its dataset into another --store"
         ) from exc
 
 

@@ -87,7 +87,7 @@ class ServerCollections:
             new = ", ".join(sorted(set(merged.vectors) - set(old.vectors)))
             raise StoreLayoutError(
                 f"the server at {self._connection.shown} holds {physical!r} without the vectors {new}: "
-                "copy it to a new store with `samdb store copy`, or ingest into another --store"
+                "ingest into another --store"
             )
         for key, kind in merged.indexes.items():
             if key not in old.indexes:
