@@ -21,8 +21,9 @@ from samdb.ports import Segmenter, VectorStore
 from samdb.stores.codec import point_to_segment
 from samdb.stores.layout import IMAGES, SEGMENTS
 
-# a stored mask this close to the example's, of the same picture, is the example itself
-_SAME_IOU = 0.9
+# a stored mask this close to the example's, of the same picture, is the example itself (ingest's own rule for "that
+# object again")
+_SAME_IOU = 0.8
 # the example itself scores 1 or little less: among so many nearest segments it is found
 _LOOK_AT = 32
 
@@ -92,7 +93,7 @@ def recognised(
     """Examples cut out of the image file with this hash, told which stored segments they are.
 
     A stored segment is the example itself when its image has the same bytes, wherever it lay when it was
-    ingested, and the two masks overlap with an IoU of at least 0.9.
+    ingested, and the two masks overlap with an IoU of at least 0.8.
     """
     if not found:
         return []
