@@ -153,9 +153,7 @@ def test_every_embedding_is_a_unit_vector_of_its_dimension(sam: SamSegmenter, im
             assert vector.shape == (dims[name],)
 
 
-def test_the_cosine_of_a_fused_recipe_is_its_parts_weighted_mean(
-    sam: SamSegmenter, image: SamImage
-) -> None:
+def test_the_cosine_of_a_fused_recipe_is_its_parts_weighted_mean(sam: SamSegmenter, image: SamImage) -> None:
     a, b = sam.embed(image, [candidate(VAN_MASK), candidate(block(400, 20, 600, 120))], ALL)
     factors = RECIPES["blend"].parts
     total = sum(f**2 for f in factors.values())
