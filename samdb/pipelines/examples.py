@@ -21,8 +21,7 @@ from samdb.ports import Segmenter, VectorStore
 from samdb.stores.codec import point_to_segment
 from samdb.stores.layout import IMAGES, SEGMENTS
 
-# a stored mask this close to the example's, of the same picture, is the example itself (ingest's own rule for "that
-# object again")
+# a stored mask this close to the example's, of the same picture, is the example itself (as ingest has it)
 _SAME_IOU = 0.8
 # the example itself scores 1 or little less: among so many nearest segments it is found
 _LOOK_AT = 32
