@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,7 +63,7 @@ def draw(number: int) -> NDArray[np.uint8]:
         colour[i] = 190 + rng.integers(0, 50)
         image[inside] = colour
     image += rng.normal(scale=4, size=image.shape)
-    return np.clip(image, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(image, 0, 255), dtype=np.uint8)
 
 
 def write_shapes(folder: Path) -> None:
@@ -113,6 +114,23 @@ def ingested(base: Path, checkpoint: Path) -> Shapes:
         assert (report.n_ingested, report.quarantined, report.problems) == (N_TRAIN, (), ())
         db.build_bank()
     return shapes
+
+
+def copy_store(source: Path, target: Path) -> None:
+    """Copy an embedded store; its files are mostly holes, which stay holes."""
+    for path in source.rglob("*"):
+        there = target / path.relative_to(source)
+        if path.is_dir():
+            there.mkdir(parents=True, exist_ok=True)
+            continue
+        there.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("rb") as old, there.open("wb") as new:
+            while block := old.read(1 << 20):
+                if block.count(0) == len(block):
+                    new.seek(len(block), os.SEEK_CUR)
+                else:
+                    new.write(block)
+            new.truncate(path.stat().st_size)
 
 
 def _box(number: int, i: int) -> Box:

@@ -196,7 +196,8 @@ def _compare(pairs: Sequence[tuple[str, str | None]]) -> None:
         return
     figures = classification_figures([label for label, _ in known], [predicted for _, predicted in known])
     rejected = sum(predicted is None for _, predicted in known)
+    boxes = "1 labelled box" if len(known) == 1 else f"{len(known):,} labelled boxes"
     show.done(
-        f"{len(known):,} labelled boxes: accuracy {figures.accuracy:.3f}, macro-F1 {figures.macro_f1:.3f} "
+        f"{boxes}: accuracy {figures.accuracy:.3f}, macro-F1 {figures.macro_f1:.3f} "
         f"over {len(figures.per_class)} classes ({rejected:,} rejected, counted as wrong)"
     )

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
 
 from tests.cli.command import Samdb
 from tests.sam.material import find_weights
-from tests.shapes import Shapes, ingested
+from tests.shapes import Shapes, copy_store, ingested
 
 
 @pytest.fixture(scope="session")
@@ -43,7 +42,7 @@ def samdb(shapes: Shapes, checkpoint: Path) -> Samdb:
 def writer(shapes: Shapes, checkpoint: Path, tmp_path: Path) -> Samdb:
     """`samdb` on a copy of the drawn dataset's store."""
     store = tmp_path / "store"
-    shutil.copytree(shapes.store, store)
+    copy_store(shapes.store, store)
     return _samdb(store, checkpoint)
 
 
