@@ -37,14 +37,20 @@ app.add_typer(store.app, name="store")
 app.add_typer(weights.app, name="weights")
 
 
-@app.callback()
-def _root(
-    version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False,
-) -> None:
-    """Turn a folder of images into a searchable database of Segment Anything segments."""
-    if version:
+def _print_version(wanted: bool) -> None:
+    if wanted:
         show.line(f"samdb {__version__}")
         raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version.", is_eager=True, callback=_print_version),
+    ] = False,
+) -> None:
+    """Turn a folder of images into a searchable database of Segment Anything segments."""
 
 
 def main() -> None:

@@ -39,7 +39,7 @@ def picture(left: tuple[int, int, int], right: tuple[int, int, int], seed: int =
     image = np.full((32, 48, 3), 128.0)
     image[4:28, 4:22], image[4:28, 26:44] = left, right
     image += np.random.default_rng(seed).normal(scale=4, size=image.shape)
-    return np.clip(image, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(image, 0, 255), dtype=np.uint8)
 
 
 @pytest.fixture
