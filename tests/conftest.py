@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from tests.sam.material import find_weights
 from tests.stores.qdrant_server import NoServerError, QdrantServer
 
 
@@ -19,3 +21,12 @@ def qdrant_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[QdrantSe
         pytest.skip(str(exc))
     yield server
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def checkpoint() -> Path:
+    """The MobileSAM checkpoint; skips where there is none."""
+    path, reason = find_weights()
+    if path is None:
+        pytest.skip(reason)
+    return path

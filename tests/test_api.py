@@ -24,7 +24,6 @@ from samdb.errors import (
 )
 from samdb.sam.segmenter import SamSegmenter
 from samdb.wiring import load_segmenter, model_fingerprint
-from tests.sam.material import find_weights
 from tests.shapes import N_TRAIN, Shapes, boxes_of, copy_store, ingested, load_sam, write_shapes
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -36,15 +35,6 @@ def clean(monkeypatch: pytest.MonkeyPatch) -> None:
     """No SAMDB_ variable from outside."""
     for name in [n for n in os.environ if n.startswith("SAMDB_")]:
         monkeypatch.delenv(name)
-
-
-@pytest.fixture(scope="session")
-def checkpoint() -> Path:
-    """The MobileSAM checkpoint; skips where there is none."""
-    path, reason = find_weights()
-    if path is None:
-        pytest.skip(reason)
-    return path
 
 
 @pytest.fixture(scope="session")

@@ -7,17 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.command import Samdb
-from tests.sam.material import find_weights
 from tests.shapes import Shapes, copy_store, ingested
-
-
-@pytest.fixture(scope="session")
-def checkpoint() -> Path:
-    """The MobileSAM checkpoint; skips where there is none."""
-    path, reason = find_weights()
-    if path is None:
-        pytest.skip(reason)
-    return path
 
 
 @pytest.fixture(scope="session")

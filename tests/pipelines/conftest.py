@@ -10,16 +10,7 @@ from samdb.sam.automatic import AutomaticSettings
 from samdb.sam.device import Compute, keep_freed_memory
 from samdb.sam.networks import load_networks
 from samdb.sam.segmenter import SamSegmenter
-from tests.sam.material import MODEL, find_weights
-
-
-@pytest.fixture(scope="session")
-def checkpoint() -> Path:
-    """The MobileSAM checkpoint; skips where there is none."""
-    path, reason = find_weights()
-    if path is None:
-        pytest.skip(reason)
-    return path
+from tests.sam.material import MODEL
 
 
 @pytest.fixture(scope="session")

@@ -12,20 +12,10 @@ from tests.sam.material import (
     GOLDEN_FRAMES,
     GoldenFrame,
     LoadedModel,
-    find_weights,
     load_golden,
     load_model,
     shared_folder,
 )
-
-
-@pytest.fixture(scope="session")
-def checkpoint() -> Path:
-    """The MobileSAM checkpoint; skips where there is none."""
-    path, reason = find_weights()
-    if path is None:
-        pytest.skip(reason)
-    return path
 
 
 @pytest.fixture(scope="session")
