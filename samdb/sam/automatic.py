@@ -140,7 +140,7 @@ def _good_masks(
 ) -> list[FoundMask]:
     good = state.predicted_iou > settings.min_predicted_iou
     good[:, 0] = False  # a point is ambiguous: its masks are the three multimask outputs
-    logits: Tensor = decoder.draw(state, good)
+    logits: Tensor = decoder.draw(state, good, frame.cells_hw)
     found = []
     for low_res, (row, output) in zip(logits, good.nonzero().tolist(), strict=True):
         drawn = draw_mask(frame, low_res)

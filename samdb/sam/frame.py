@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from samdb.sam.networks import INPUT_SIZE
+from samdb.sam.networks import CELL_PX, INPUT_SIZE
 
 # ImageNet statistics on 0..255, as in segment_anything.build_sam
 _PIXEL_MEAN = (123.675, 116.28, 103.53)
@@ -36,6 +36,16 @@ class Frame:
         height, width = (max(1, int(v * scale + 0.5)) for v in self.size_hw)
         return height, width
 
+    @property
+    def cells_hw(self) -> tuple[int, int]:
+        """Rows and columns of the feature grid that the image's logits are made of; the rest is padding.
+
+        One cell more than the image covers: the bilinear steps reach across its edge.
+        """
+        grid = self.square // CELL_PX
+        rows, columns = (min(grid, -(-v // CELL_PX) + 1) for v in self.input_hw)
+        return rows, columns
+
     def to_input(self, points_xy: NDArray[np.floating]) -> NDArray[np.float32]:
         """Points (..., 2) in image px -> px of the square."""
         (h, w), (ih, iw) = self.size_hw, self.input_hw
@@ -51,7 +61,8 @@ class Frame:
         return F.pad(x, (0, self.square - width, 0, self.square - height))[None]
 
     def upscale(self, low_res: Tensor, floor: float) -> tuple[Tensor, tuple[int, int]]:
-        """Low-resolution logits (256, 256) -> the image's logits where any can exceed `floor`.
+        """Low-resolution logits (256, 256), or the first rows and columns of them that `cells_hw` asks for,
+        -> the image's logits where any can exceed `floor`.
 
         Returns (logits (h, w) float32, (y0, x0) of that window in the image); (0, 0)-sized when there are
         none. The stock predictor interpolates twice, 256 -> 1024 -> image; both steps are linear and
@@ -60,6 +71,7 @@ class Frame:
         rounding.
         """
         down, across = _resize_matrix(self, 0, low_res.device), _resize_matrix(self, 1, low_res.device)
+        down, across = down[:, : low_res.shape[0]], across[:, : low_res.shape[1]]
         above = low_res > floor
         rows, cols = above.any(dim=1).nonzero(), above.any(dim=0).nonzero()
         if len(rows) == 0:

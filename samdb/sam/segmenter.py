@@ -202,7 +202,7 @@ class SamSegmenter:
     ) -> list[list[MaskCandidate]]:
         worth = state.predicted_iou >= self._min_predicted_iou
         worth[:, 0] = True
-        logits = self._decoder.draw(state, worth)
+        logits = self._decoder.draw(state, worth, image.frame.cells_hw)
         positions = worth.nonzero().tolist()
         answers: list[list[MaskCandidate]] = [[] for _ in prompts]
         for row, prompt in enumerate(prompts):
