@@ -23,6 +23,21 @@ NECK_DIM = 256
 _BATCHNORM_EPS = 1e-5
 
 
+def to_tokens(x: Tensor) -> Tensor:
+    """(B, C, H, W) -> (B, H * W, C), a view when the channels lie last in memory.
+
+    OpenVINO too moves nothing for a transposition of three dimensions beside a convolution; for the same one
+    of four it moves every pixel (a fifth of its time: 0.18 against 0.14 s in bf16 on two cores).
+    """
+    return x.flatten(2).transpose(1, 2)
+
+
+def to_image(tokens: Tensor, height: int, width: int) -> Tensor:
+    """(B, H * W, C) -> (B, C, H, W): `to_tokens` undone."""
+    b, _, c = tokens.shape
+    return tokens.transpose(1, 2).reshape(b, c, height, width)
+
+
 def _depthwise(dim: int, stride: int = 1) -> nn.Conv2d:
     return nn.Conv2d(dim, dim, 3, stride, 1, groups=dim)
 
@@ -80,7 +95,8 @@ class WindowAttention(nn.Module):
         # the checkpoint keeps q, k and v of one head side by side
         q, k, v = self.qkv(self.norm(x)).view(b, n, self.heads, 3, c // self.heads).permute(3, 0, 2, 1, 4)
         bias = self.attention_biases[:, self.offsets].to(q.dtype)
-        y = F.scaled_dot_product_attention(q, k, v, attn_mask=bias.expand(b, -1, -1, -1))
+        # one bias for all windows: expanded, OpenVINO would store it once per window
+        y = F.scaled_dot_product_attention(q, k, v, attn_mask=bias[None])
         out: Tensor = self.proj(y.transpose(1, 2).reshape(b, n, c))
         return out
 
@@ -112,21 +128,23 @@ class WindowBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, H, W, C) -> (B, H, W, C)."""
-        x = x + self._attend(x)
-        x = self.local_conv(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
-        out: Tensor = x + self.mlp(x)
-        return out
+        b, h, w, c = x.shape
+        tokens = x.reshape(b, h * w, c) + self._attend(x).reshape(b, h * w, c)
+        tokens = to_tokens(self.local_conv(to_image(tokens, h, w)))
+        out: Tensor = tokens + self.mlp(tokens)
+        return out.view(b, h, w, c)
 
     def _attend(self, x: Tensor) -> Tensor:
         b, h, w, c = x.shape
         s = self.window
         # zeros below and right, as the reference pads; they take part in the attention there too
-        x = F.pad(x, (0, 0, 0, -w % s, 0, -h % s))
-        rows, cols = x.shape[1] // s, x.shape[2] // s
-        x = x.view(b, rows, s, cols, s, c).transpose(2, 3).reshape(b * rows * cols, s * s, c)
+        rows, cols = -(-h // s), -(-w // s)
+        x = F.pad(x.reshape(b, h, w * c), (0, (cols * s - w) * c, 0, rows * s - h))
+        # a window's row of pixels moves as one run of s * c numbers
+        x = x.view(b, rows, s, cols, s * c).transpose(2, 3).reshape(b * rows * cols, s * s, c)
         x = self.attn(x)
-        x = x.view(b, rows, cols, s, s, c).transpose(2, 3).reshape(b, rows * s, cols * s, c)
-        return x[:, :h, :w]
+        x = x.view(b, rows, cols, s, s * c).transpose(2, 3).reshape(b, rows * s, cols * s * c)
+        return x[:, :h, : w * c].reshape(b, h, w, c)
 
 
 class ConvStage(nn.Module):
@@ -155,10 +173,11 @@ class WindowStage(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, C', H', W')."""
-        x = x.permute(0, 2, 3, 1)
+        b, c, h, w = x.shape
+        x = to_tokens(x).reshape(b, h, w, c)
         for block in self.blocks:
             x = block(x)
-        x = x.permute(0, 3, 1, 2)
+        x = to_image(x.reshape(b, h * w, c), h, w)
         return x if self.downsample is None else self.downsample(x)
 
 
@@ -172,8 +191,8 @@ class ChannelNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, C, H, W)."""
-        y = F.layer_norm(x.permute(0, 2, 3, 1), self.weight.shape, self.weight, self.bias, 1e-6)
-        return y.permute(0, 3, 1, 2)
+        y = F.layer_norm(to_tokens(x), self.weight.shape, self.weight, self.bias, 1e-6)
+        return to_image(y, x.shape[2], x.shape[3])
 
 
 class TinyViT(nn.Module):
