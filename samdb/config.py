@@ -44,6 +44,7 @@ class Settings(BaseSettings):
     weights_dir: Path | None = Field(None, description="folder of checkpoints")
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps")
     precision: str = Field("auto", description="auto, fp32, bf16")
+    runtime: str = Field("auto", description="auto, torch, compile, openvino: what the encoder runs on")
     points_per_side: int = Field(32, ge=1, le=256, description="grid of automatic masks: points per side")
 
     def shown(self) -> Mapping[str, str]:

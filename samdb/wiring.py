@@ -60,25 +60,30 @@ def model_fingerprint(settings: Settings) -> str:
 def load_segmenter(settings: Settings, progress: Progress | None = None) -> Segmenter:
     """Segment Anything with the settings' model; its weights are found, or fetched once.
 
-    Raises WeightsError when the weights can be had from nowhere, ConfigError on an unknown model or device.
+    Raises WeightsError when the weights can be had from nowhere, ConfigError on an unknown model, device or
+    runtime.
     """
     from samdb.sam.automatic import AutomaticSettings
     from samdb.sam.checkpoints import checkpoint_of
     from samdb.sam.device import choose_compute, keep_freed_memory
     from samdb.sam.networks import load_networks
+    from samdb.sam.runtimes import choose_runtime, load_encoder
     from samdb.sam.segmenter import SamSegmenter
     from samdb.sam.weights import resolve
 
     model = settings.model or DEFAULT_MODEL
     compute = choose_compute(settings.device, settings.precision)
+    choose_runtime(settings.runtime, compute)  # a slip of the pen need not wait for a download
     checkpoint = resolve(model, settings.checkpoint, settings.weights_dir, progress)
     if compute.device == "cpu":
         keep_freed_memory()
     networks = load_networks(model, checkpoint)
+    sha256 = checkpoint_of(model).sha256  # `resolve` takes no other file
     return SamSegmenter(
         networks,
         compute,
-        weights_sha256=checkpoint_of(model).sha256,
+        weights_sha256=sha256,
+        encoder=load_encoder(networks, compute, settings.runtime, checkpoint, sha256),
         automatic=AutomaticSettings(settings.points_per_side),
     )
 

@@ -49,6 +49,7 @@ def test_every_setting_has_its_variable(monkeypatch: pytest.MonkeyPatch) -> None
         "weights_dir": "/w",
         "device": "cpu",
         "precision": "fp32",
+        "runtime": "torch",
         "points_per_side": "8",
     }
     assert values.keys() == Settings.model_fields.keys()

@@ -55,6 +55,7 @@ def classify(
     model: options.Model = None,
     device: options.Device = None,
     precision: options.Precision = None,
+    runtime: options.Runtime = None,
     points_per_side: options.PointsPerSide = None,
 ) -> None:
     """Tell the class of every segment of an image, or of given boxes.
@@ -69,7 +70,12 @@ def classify(
     mode: PromptMode = "auto" if prompts == "auto" else "labels"
     settings = load_settings(
         options.overrides(
-            store=store, model=model, device=device, precision=precision, points_per_side=points_per_side
+            store=store,
+            model=model,
+            device=device,
+            precision=precision,
+            runtime=runtime,
+            points_per_side=points_per_side,
         )
     )
     samples = _samples(path, prompts, split, limit)

@@ -65,6 +65,7 @@ def ingest(
     model: options.Model = None,
     device: options.Device = None,
     precision: options.Precision = None,
+    runtime: options.Runtime = None,
     points_per_side: options.PointsPerSide = None,
 ) -> None:
     """Cut images into segments and store them with their embeddings.
@@ -81,7 +82,12 @@ def ingest(
     check_recipes(names)
     settings = load_settings(
         options.overrides(
-            store=store, model=model, device=device, precision=precision, points_per_side=points_per_side
+            store=store,
+            model=model,
+            device=device,
+            precision=precision,
+            runtime=runtime,
+            points_per_side=points_per_side,
         )
     )
     if report is not None:

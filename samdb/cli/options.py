@@ -44,6 +44,16 @@ Precision: TypeAlias = Annotated[
         show_default="$SAMDB_PRECISION or auto",
     ),
 ]
+Runtime: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--runtime",
+        metavar="RUNTIME",
+        help="What SAM's image encoder runs on: openvino (CPU), torch, compile (torch, compiled at every "
+        "start), or auto: openvino on a CPU, else torch.",
+        show_default="$SAMDB_RUNTIME or auto",
+    ),
+]
 PointsPerSide: TypeAlias = Annotated[
     int | None,
     typer.Option(
@@ -74,6 +84,7 @@ def overrides(
     model: str | None = None,
     device: str | None = None,
     precision: str | None = None,
+    runtime: str | None = None,
     points_per_side: int | None = None,
 ) -> Mapping[str, str | float | bool | Path | None]:
     """Options as settings; None leaves the environment's value."""
@@ -82,5 +93,6 @@ def overrides(
         "model": model,
         "device": device,
         "precision": precision,
+        "runtime": runtime,
         "points_per_side": points_per_side,
     }

@@ -77,6 +77,7 @@ def search(
     model: options.Model = None,
     device: options.Device = None,
     precision: options.Precision = None,
+    runtime: options.Runtime = None,
 ) -> None:
     """Find segments like an example: a stored segment, or what lies in an image at a box, point or mask.
 
@@ -88,7 +89,9 @@ def search(
     from samdb.config import load_settings
     from samdb.core.where import parse_where
 
-    settings = load_settings(options.overrides(store=store, model=model, device=device, precision=precision))
+    settings = load_settings(
+        options.overrides(store=store, model=model, device=device, precision=precision, runtime=runtime)
+    )
     wanted = read_examples(box or (), point or (), mask or (), segment or ())
     unwanted = read_counter_examples(unlike or ())
     if not wanted.ids and not wanted.prompts:

@@ -9,8 +9,9 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from samdb.errors import ConfigError
 from samdb.sam.device import Compute
-from samdb.sam.networks import Networks
+from samdb.sam.networks import INPUT_SIZE, Networks
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +29,10 @@ class ImageEncoder(Protocol):
 
     @property
     def name(self) -> str:
-        """The runtime and its precision, such as `torch-bf16`; part of the model's fingerprint."""
+        """The runtime and its precision, such as `torch-bf16`."""
 
     def __call__(self, inputs: Sequence[Tensor]) -> Features:
-        """Encode network inputs, each (1, 3, S, S) float32, in one batch."""
+        """Encode network inputs, each (1, 3, S, S) float32, all of one size."""
 
 
 class TorchEncoder:
@@ -50,3 +51,22 @@ class TorchEncoder:
         )
         neck, backbone = self._network(batch)
         return Features(neck.float(), backbone.float())
+
+
+class CompiledTorchEncoder(TorchEncoder):
+    """Torch, compiled for the full square at once (a minute or more) and for other sizes as they come.
+
+    Raises ConfigError where torch cannot compile: it needs a C++ compiler on a CPU, Triton on a GPU.
+    """
+
+    def __init__(self, networks: Networks, compute: Compute) -> None:
+        super().__init__(networks, compute)
+        self.name = f"compile-{compute.precision}"
+        eager = self._network
+        self._network = torch.compile(eager)
+        try:
+            with torch.inference_mode():
+                self([torch.zeros(1, 3, INPUT_SIZE, INPUT_SIZE)])
+        except Exception as exc:  # what a compiler's failure raises is nowhere promised
+            said = f"{type(exc).__name__}: {exc}".strip().splitlines()[0]
+            raise ConfigError(f"torch cannot compile the encoder here ({said}): use --runtime torch") from exc
