@@ -31,6 +31,30 @@ class Rle:
         return cls((int(mask.shape[0]), int(mask.shape[1])), rle["counts"].decode("ascii"))
 
     @classmethod
+    def of_window(
+        cls, window: NDArray[np.bool_], corner_yx: tuple[int, int], size_hw: tuple[int, int]
+    ) -> Rle:
+        """Encode a mask that is empty outside a window (h, w) whose corner lies at `corner_yx`.
+
+        The same as encoding the whole image, at the cost of the window: a tenth of a millisecond for a car in
+        a 720p frame instead of one.
+        """
+        (h, w), (y, x) = window.shape, corner_yx
+        # columns one after the other, an unset pixel before, between and after them
+        columns = np.zeros(w * (h + 1) + 1, dtype=bool)
+        columns[1:].reshape(w, h + 1)[:, :h] = window.T
+        column, row = np.divmod(np.flatnonzero(columns[1:] != columns[:-1]), h + 1)
+        # where the mask switches on and off, counted down the image's columns
+        edges = (column + x) * size_hw[0] + row + y
+        # off at a column's foot and on at the next one's head is no switch at all
+        same = np.flatnonzero(edges[1:] == edges[:-1])
+        edges = np.delete(edges, np.concatenate([same, same + 1]))
+        counts = np.diff(edges, prepend=0, append=size_hw[0] * size_hw[1])
+        if counts[-1] == 0:
+            counts = counts[:-1]
+        return cls.from_coco(counts.tolist(), size_hw)
+
+    @classmethod
     def from_polygons(cls, polygons: Sequence[Sequence[float]], size_hw: tuple[int, int]) -> Rle:
         """Union of polygons `[x0, y0, x1, y1, ...]` in px, drawn by COCO's rule."""
         merged = coco.merge(coco.frPyObjects([list(p) for p in polygons], *size_hw))

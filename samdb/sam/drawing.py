@@ -14,7 +14,7 @@ from samdb.sam.frame import Frame
 
 #: SAM's mask threshold on the logits, and how far the stability score shifts it to either side
 _THRESHOLD = 0.0
-_STABILITY_OFFSET = 1.0
+STABILITY_OFFSET = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +43,7 @@ class DrawnMask:
 
     def rle(self, size_hw: tuple[int, int]) -> Rle:
         """The mask of the whole image."""
-        canvas = np.zeros(size_hw, dtype=np.uint8, order="F")
-        (y, x), (h, w) = self.corner_yx, self.pixels.shape
-        canvas[y : y + h, x : x + w] = self.pixels
-        return Rle.encode(canvas.view(np.bool_))
+        return Rle.of_window(self.pixels, self.corner_yx, size_hw)
 
 
 def draw_mask(frame: Frame, low_res: Tensor) -> DrawnMask | None:
@@ -55,13 +52,13 @@ def draw_mask(frame: Frame, low_res: Tensor) -> DrawnMask | None:
     The stability score is the IoU of the masks cut one logit above and one below the threshold. Source:
     segment_anything.utils.amg.calculate_stability_score.
     """
-    window, (y0, x0) = frame.upscale(low_res, _THRESHOLD - _STABILITY_OFFSET)
+    window, (y0, x0) = frame.upscale(low_res, _THRESHOLD - STABILITY_OFFSET)
     logits = window.cpu().numpy()
     pixels = logits > _THRESHOLD
     rows, cols = np.flatnonzero(pixels.any(axis=1)), np.flatnonzero(pixels.any(axis=0))
     if len(rows) == 0:
         return None
-    inner = np.count_nonzero(logits > _THRESHOLD + _STABILITY_OFFSET)
-    outer = np.count_nonzero(logits > _THRESHOLD - _STABILITY_OFFSET)
+    inner = np.count_nonzero(logits > _THRESHOLD + STABILITY_OFFSET)
+    outer = np.count_nonzero(logits > _THRESHOLD - STABILITY_OFFSET)
     tight = pixels[rows[0] : rows[-1] + 1, cols[0] : cols[-1] + 1]
     return DrawnMask(np.ascontiguousarray(tight), (y0 + int(rows[0]), x0 + int(cols[0])), inner / outer)

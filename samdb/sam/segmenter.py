@@ -16,7 +16,7 @@ from samdb.core.prompt import MaskCandidate, Prompt
 from samdb.core.vectors import Vector, normalise
 from samdb.errors import ImageError, InputError, ModelError
 from samdb.ports import EncodedImage
-from samdb.sam.automatic import AutomaticSettings, generate_masks
+from samdb.sam.automatic import AutomaticSettings, View, generate_masks
 from samdb.sam.checkpoints import weights_fingerprint
 from samdb.sam.crops import CropEmbedder
 from samdb.sam.decoder import Attended, Decoder, ImageTokens
@@ -124,7 +124,7 @@ class SamSegmenter:
         image = _own(image)
         found = generate_masks(
             image.image,
-            (image.frame, image.tokens),
+            View(image.frame, image.features),
             self._decoder,
             self._encode_crop,
             self._automatic,
@@ -241,9 +241,9 @@ class SamSegmenter:
                 tokens[i] = row
         return np.stack([t for t in tokens if t is not None])
 
-    def _encode_crop(self, crop: NDArray[np.uint8]) -> tuple[Frame, ImageTokens]:
+    def _encode_crop(self, crop: NDArray[np.uint8]) -> View:
         encoded = self.encode(crop)
-        return encoded.frame, encoded.tokens
+        return View(encoded.frame, encoded.features)
 
 
 def _check_mask(mask: Rle, size_hw: tuple[int, int]) -> None:

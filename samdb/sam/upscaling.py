@@ -17,7 +17,7 @@ class Upscaling:
     """
 
     def __init__(self, upscaling: Any, dtype: torch.dtype) -> None:
-        """`upscaling` is segment-anything's `output_upscaling`: convolution, norm, GELU, convolution, GELU."""
+        """`upscaling`: segment-anything's `output_upscaling`, convolution, norm, GELU, convolution, GELU."""
         first, norm, _, second, _ = upscaling
         self._first, self._first_bias = _as_product(first, dtype)
         self._second, self._second_bias = _as_product(second, dtype)

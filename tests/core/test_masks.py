@@ -111,3 +111,15 @@ def test_only_masks_of_one_image_can_be_united() -> None:
         mask_union([Rle.encode(BLOCK), Rle.encode(BLOCK.T)])
     with pytest.raises(ValueError, match="at least one"):
         mask_union([])
+
+
+def test_a_window_encodes_to_the_very_bytes_of_its_whole_image() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(500):
+        height, width = (int(v) for v in rng.integers(1, 12, 2))
+        h, w = int(rng.integers(1, height + 1)), int(rng.integers(1, width + 1))
+        y, x = int(rng.integers(0, height - h + 1)), int(rng.integers(0, width - w + 1))
+        window = rng.random((h, w)) < rng.choice([0.0, 0.2, 0.5, 0.9, 1.0])
+        whole = np.zeros((height, width), dtype=bool)
+        whole[y : y + h, x : x + w] = window
+        assert Rle.of_window(window, (y, x), (height, width)) == Rle.encode(whole)

@@ -8,7 +8,8 @@ import torch
 
 from samdb.core.boxes import box_iou
 from samdb.errors import ConfigError
-from samdb.sam.automatic import AutomaticSettings, FoundMask, _touches_crop_edge, crop_boxes, point_grid
+from samdb.sam.automatic import AutomaticSettings, FoundMask
+from samdb.sam.crop_grid import crop_boxes, point_grid, touches_crop_edge
 from samdb.sam.device import Compute
 from samdb.sam.drawing import DrawnMask
 from samdb.sam.segmenter import SamSegmenter
@@ -65,14 +66,14 @@ def test_an_image_of_a_few_pixels_has_no_crop_without_any() -> None:
 
 def test_a_mask_cut_by_the_crops_edge_falls() -> None:
     crop, size_hw = (75, 25, 200, 100), (100, 200)
-    assert _touches_crop_edge(block(95, 60, 150, 80), crop, size_hw)  # its left edge is 20 px from x = 75
-    assert not _touches_crop_edge(block(96, 60, 150, 80), crop, size_hw)  # 21 px
+    assert touches_crop_edge(block(95, 60, 150, 80), crop, size_hw)  # its left edge is 20 px from x = 75
+    assert not touches_crop_edge(block(96, 60, 150, 80), crop, size_hw)  # 21 px
 
 
 def test_a_mask_at_an_edge_that_the_crop_shares_with_the_image_stays() -> None:
     crop, size_hw = (75, 25, 200, 100), (100, 200)
-    assert not _touches_crop_edge(block(120, 60, 200, 100), crop, size_hw)
-    assert not _touches_crop_edge(block(0, 0, 200, 100), (0, 0, 200, 100), size_hw)
+    assert not touches_crop_edge(block(120, 60, 200, 100), crop, size_hw)
+    assert not touches_crop_edge(block(0, 0, 200, 100), (0, 0, 200, 100), size_hw)
 
 
 def test_edges_are_judged_as_in_stock() -> None:
@@ -86,7 +87,7 @@ def test_edges_are_judged_as_in_stock() -> None:
         inside = torch.tensor([[x0 - 300, y0 - 200, x1 - 300, y1 - 200]])  # inclusive, in the crop
         expected = bool(is_box_near_crop_edge(inside, crop, [0, 0, 1280, 720])[0])
         mask = block(x0, y0, x1 + 1, y1 + 1)
-        assert _touches_crop_edge(mask, (300, 200, 900, 700), size_hw) == expected
+        assert touches_crop_edge(mask, (300, 200, 900, 700), size_hw) == expected
 
 
 @pytest.mark.parametrize(
@@ -101,6 +102,11 @@ def test_settings_that_cannot_work_are_refused(make: object) -> None:
     assert callable(make)
     with pytest.raises(ConfigError, match="at least"):
         make()
+
+
+def test_an_unknown_mode_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(ConfigError, match="use exact or fast"):
+        AutomaticSettings(mode="quick")  # type: ignore[arg-type]
 
 
 def test_the_defaults_are_the_stock_ones() -> None:
@@ -130,6 +136,24 @@ def test_a_drawn_street_gives_its_things_best_first_and_once_each(fp32: LoadedMo
     assert [m.predicted_iou for m in found] == sorted((m.predicted_iou for m in found), reverse=True)
     overlaps = box_iou(boxes, boxes) - np.eye(len(boxes))
     assert overlaps.max() <= 0.7 + 0.02  # stock compares boxes whose last pixel is included
+
+
+@pytest.mark.weights
+def test_the_fast_mode_asks_half_the_points_and_finds_the_things_too(fp32: LoadedModel) -> None:
+    segmenter = settled(fp32, AutomaticSettings(points_per_side=12, mode="fast"))
+    asked: list[int] = []
+    embed = segmenter._decoder.point_embeddings
+
+    def counted(points_xy: torch.Tensor, foreground: torch.Tensor) -> torch.Tensor:
+        asked.append(len(points_xy))
+        return embed(points_xy, foreground)
+
+    segmenter._decoder.point_embeddings = counted  # type: ignore[method-assign]
+    found = segmenter.automatic(segmenter.encode(street()))
+    assert sum(asked) == 12 * 12 // 2
+    boxes = np.array([m.box_xyxy for m in found])
+    for thing in [(128, 180, 288, 270), (476, 36, 548, 108)]:
+        assert box_iou(np.array(thing), boxes).max() > 0.85
 
 
 @pytest.mark.weights

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from samdb.core.masks import mask_iou
-from samdb.sam.automatic import point_grid
+from samdb.sam.crop_grid import point_grid
 from samdb.sam.decoder import Decoder
 from samdb.sam.device import Compute
 from samdb.sam.drawing import draw_mask
