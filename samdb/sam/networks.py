@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from samdb.errors import ConfigError, WeightsError
-from samdb.sam.modeling import build_sam, modeling
+from samdb.sam.modeling import modeling
 from samdb.sam.recipes import BACKBONE_DIMS
 from samdb.sam.tiny_vit import TinyViT, fold_batchnorm
+from samdb.sam.vit import VIT_SHAPES, Vit
 
 #: side of the square that every image is scaled and padded to, in px
 INPUT_SIZE = 1024
@@ -22,26 +22,6 @@ INPUT_SIZE = 1024
 CELL_PX = 16
 #: cells along one side
 GRID = INPUT_SIZE // CELL_PX
-
-
-class VitEncoder(nn.Module):
-    """SAM's plain ViT, giving the features before its neck as well."""
-
-    def __init__(self, vit: nn.Module) -> None:
-        super().__init__()
-        self.vit = vit
-
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, 3, 1024, 1024) -> (neck (B, 256, 64, 64), backbone (B, C, 64, 64))."""
-        vit: Any = self.vit  # segment-anything is untyped
-        x = vit.patch_embed(x)
-        if vit.pos_embed is not None:
-            x = x + vit.pos_embed
-        for block in vit.blocks:
-            x = block(x)
-        x = x.permute(0, 3, 1, 2)
-        neck: Tensor = vit.neck(x)
-        return neck, x
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +53,8 @@ def load_networks(model: str, checkpoint: Path) -> Networks:
         ) from exc
     networks = build_networks(model)
     try:
-        _load_encoder(networks, _below(state, "image_encoder"))
+        encoder = _below(state, "image_encoder")
+        networks.encoder.load_state_dict(fold_batchnorm(encoder) if model == "vit_t" else encoder)
         networks.prompt_encoder.load_state_dict(_below(state, "prompt_encoder"))
         networks.mask_decoder.load_state_dict(_below(state, "mask_decoder"))
     except (RuntimeError, KeyError, AttributeError) as exc:
@@ -86,18 +67,8 @@ def load_networks(model: str, checkpoint: Path) -> Networks:
 
 def build_networks(model: str) -> Networks:
     """The networks of `model` with random weights (for tests and timing)."""
-    builders: dict[str, Callable[[], nn.Module]] = {
-        "vit_b": build_sam.build_sam_vit_b,
-        "vit_l": build_sam.build_sam_vit_l,
-        "vit_h": build_sam.build_sam_vit_h,
-    }
-    if model == "vit_t":
-        encoder: nn.Module = TinyViT()
-        prompt_encoder, mask_decoder = _standard_heads()
-    else:
-        sam: Any = builders[model]()
-        encoder = VitEncoder(sam.image_encoder)
-        prompt_encoder, mask_decoder = sam.prompt_encoder, sam.mask_decoder
+    encoder: nn.Module = TinyViT() if model == "vit_t" else Vit(VIT_SHAPES[model])
+    prompt_encoder, mask_decoder = _standard_heads()
     for network in (encoder, prompt_encoder, mask_decoder):
         network.eval().requires_grad_(False)
     return Networks(model, encoder, prompt_encoder, mask_decoder, BACKBONE_DIMS[model])
@@ -120,13 +91,6 @@ def _standard_heads() -> tuple[nn.Module, nn.Module]:
         iou_head_hidden_dim=256,
     )
     return prompt_encoder, mask_decoder
-
-
-def _load_encoder(networks: Networks, state: dict[str, Tensor]) -> None:
-    if isinstance(networks.encoder, VitEncoder):
-        networks.encoder.vit.load_state_dict(state)
-    else:
-        networks.encoder.load_state_dict(fold_batchnorm(state))
 
 
 def _below(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
