@@ -6,6 +6,7 @@ import difflib
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -45,6 +46,7 @@ class Settings(BaseSettings):
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps")
     precision: str = Field("auto", description="auto, fp32, bf16")
     runtime: str = Field("auto", description="auto, torch, compile, openvino: what the encoder runs on")
+    automatic: Literal["exact", "fast"] = Field("fast", description="how automatic masks are found")
     points_per_side: int = Field(32, ge=1, le=256, description="grid of automatic masks: points per side")
 
     def shown(self) -> Mapping[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -75,6 +76,10 @@ def load_segmenter(settings: Settings, progress: Progress | None = None) -> Segm
     compute = choose_compute(settings.device, settings.precision)
     choose_runtime(settings.runtime, compute)  # a slip of the pen need not wait for a download
     checkpoint = resolve(model, settings.checkpoint, settings.weights_dir, progress)
+    # an encoder in bf16 moves one automatic mask in eight to another side of some threshold, a decoder in
+    # bf16 one in fifty (README, "Automatic masks"); beside 1,024 prompts its time counts little
+    exactly = settings.automatic == "exact" and settings.precision == "auto"
+    encoding = replace(compute, precision="fp32") if exactly else compute
     if compute.device == "cpu":
         keep_freed_memory()
     networks = load_networks(model, checkpoint)
@@ -83,8 +88,8 @@ def load_segmenter(settings: Settings, progress: Progress | None = None) -> Segm
         networks,
         compute,
         weights_sha256=sha256,
-        encoder=load_encoder(networks, compute, settings.runtime, checkpoint, sha256),
-        automatic=AutomaticSettings(settings.points_per_side),
+        encoder=load_encoder(networks, encoding, settings.runtime, checkpoint, sha256),
+        automatic=AutomaticSettings(settings.points_per_side, mode=settings.automatic),
     )
 
 

@@ -50,6 +50,7 @@ def test_every_setting_has_its_variable(monkeypatch: pytest.MonkeyPatch) -> None
         "device": "cpu",
         "precision": "fp32",
         "runtime": "torch",
+        "automatic": "exact",
         "points_per_side": "8",
     }
     assert values.keys() == Settings.model_fields.keys()

@@ -56,6 +56,7 @@ def classify(
     device: options.Device = None,
     precision: options.Precision = None,
     runtime: options.Runtime = None,
+    automatic: options.Automatic = None,
     points_per_side: options.PointsPerSide = None,
 ) -> None:
     """Tell the class of every segment of an image, or of given boxes.
@@ -75,6 +76,7 @@ def classify(
             device=device,
             precision=precision,
             runtime=runtime,
+            automatic=automatic,
             points_per_side=points_per_side,
         )
     )

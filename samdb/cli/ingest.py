@@ -66,6 +66,7 @@ def ingest(
     device: options.Device = None,
     precision: options.Precision = None,
     runtime: options.Runtime = None,
+    automatic: options.Automatic = None,
     points_per_side: options.PointsPerSide = None,
 ) -> None:
     """Cut images into segments and store them with their embeddings.
@@ -87,6 +88,7 @@ def ingest(
             device=device,
             precision=precision,
             runtime=runtime,
+            automatic=automatic,
             points_per_side=points_per_side,
         )
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 import typer
 
@@ -54,6 +54,15 @@ Runtime: TypeAlias = Annotated[
         show_default="$SAMDB_RUNTIME or auto",
     ),
 ]
+Automatic: TypeAlias = Annotated[
+    Literal["fast", "exact"] | None,
+    typer.Option(
+        "--automatic",
+        help="How automatic masks are found: fast asks SAM at the half of the grid's points where the image "
+        "changes most; exact asks at every point, as SAM's own generator does.",
+        show_default="$SAMDB_AUTOMATIC or fast",
+    ),
+]
 PointsPerSide: TypeAlias = Annotated[
     int | None,
     typer.Option(
@@ -85,6 +94,7 @@ def overrides(
     device: str | None = None,
     precision: str | None = None,
     runtime: str | None = None,
+    automatic: str | None = None,
     points_per_side: int | None = None,
 ) -> Mapping[str, str | float | bool | Path | None]:
     """Options as settings; None leaves the environment's value."""
@@ -94,5 +104,6 @@ def overrides(
         "device": device,
         "precision": precision,
         "runtime": runtime,
+        "automatic": automatic,
         "points_per_side": points_per_side,
     }

@@ -5,8 +5,8 @@ tests/sam/test_golden.py); what differs is the order of the work. Quality is pre
 upscaled, sketches of the low-resolution logits say which masks surely fall (`sketch.py`), and the others are
 drawn best first, so that of the hundred times a grid finds the road it is drawn once.
 
-In mode `fast` only the half of the points is asked where the features change most (`saliency.py`), and the
-decoder sees the image without its padding. Measured (README, "Automatic masks").
+In mode `fast` only the half of the points is asked where the features change most (`saliency.py`). Measured
+(README, "Automatic masks").
 """
 
 from __future__ import annotations
@@ -165,7 +165,7 @@ def _ask(
     """Prompt with `points` (N, 2) on the unit square and sketch what passes for a mask."""
     frame = view.frame
     coords = frame.to_input(points * frame.size_hw[::-1])
-    tokens = _tokens(view, decoder, settings.mode)
+    tokens = decoder.share(view.features.neck)
     if settings.mode == "fast":
         coords = coords[_telling_points(coords, view)]
     parts = []
@@ -173,10 +173,6 @@ def _ask(
         batch = torch.from_numpy(coords[start : start + batch_size])
         parts.append(_candidates(frame, decoder, tokens, batch, settings))
     return _joined(parts)
-
-
-def _tokens(view: View, decoder: Decoder, mode: AutomaticMode) -> ImageTokens:
-    return decoder.share(view.features.neck, grid_hw=view.frame.cells_hw if mode == "fast" else None)
 
 
 def _telling_points(coords: NDArray[np.float32], view: View) -> NDArray[np.int64]:

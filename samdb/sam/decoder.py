@@ -80,29 +80,25 @@ class Decoder:
         self._layers: tuple[Any, Any] = (transformer.layers[0], transformer.layers[1])
         self._upscaling = Upscaling(self._head.output_upscaling, compute.dtype)
         self._norms: tuple[Any, ...] = tuple(layer.norm4.to(compute.dtype) for layer in self._layers)
-        self._positions: Tensor = self._prompts.get_dense_pe().to(compute.dtype)
+        self._positions = _as_tokens(self._prompts.get_dense_pe()).to(compute.dtype)
 
-    def share(
-        self, neck: Tensor, dense: Tensor | None = None, grid_hw: tuple[int, int] | None = None
-    ) -> ImageTokens:
+    def share(self, neck: Tensor, dense: Tensor | None = None) -> ImageTokens:
         """Prepare the image tokens of an embedding (1, 256, 64, 64).
 
         `dense` (P, 256, 64, 64) are the embeddings of mask prompts; without them "no mask" is used, and all
-        prompts share one set of tokens. `grid_hw` keeps the first rows and columns only, which is no longer
-        what SAM was trained on (README, "Automatic masks").
+        prompts share one set of tokens. Padding stays among them: SAM was trained with it, and without it
+        automatic masks of 16:9 frames lose 3.4 points of recall (README, "Automatic masks").
         """
         if dense is None:
             dense = self._prompts.no_mask_embed.weight.reshape(1, -1, 1, 1)
-        rows, columns = grid_hw or (neck.shape[2], neck.shape[3])
-        keys = _as_tokens((neck.float() + dense)[:, :, :rows, :columns]).to(self._compute.dtype)
-        positions = _as_tokens(self._positions[:, :, :rows, :columns])
-        with_positions = keys + positions
+        keys = _as_tokens(neck.float() + dense).to(self._compute.dtype)
+        with_positions = keys + self._positions
         first = self._layers[0]
         to_image, to_token = first.cross_attn_token_to_image, first.cross_attn_image_to_token
         return ImageTokens(
-            grid_hw=(rows, columns),
+            grid_hw=(neck.shape[2], neck.shape[3]),
             keys=keys,
-            positions=positions,
+            positions=self._positions,
             k0=_heads(_linear(with_positions, to_image.k_proj), to_image.num_heads),
             v0=_heads(_linear(keys, to_image.v_proj), to_image.num_heads),
             q0=_heads(_linear(with_positions, to_token.q_proj), to_token.num_heads),

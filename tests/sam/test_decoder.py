@@ -171,15 +171,6 @@ def test_cells_beyond_those_asked_for_are_not_drawn(decoder: Decoder) -> None:
     assert float((some - every[:, :148]).abs().max()) <= _RELATIVE * float(every.abs().max())
 
 
-@torch.inference_mode()
-def test_tokens_of_the_first_rows_alone_are_those_of_an_image_without_the_others(decoder: Decoder) -> None:
-    tokens = decoder.share(neck(), grid_hw=(36, 64))
-    assert tokens.grid_hw == (36, 64)
-    assert torch.equal(tokens.keys, decoder.share(neck()).keys[:, : 36 * 64])
-    state = decoder.attend(tokens, decoder.box_embeddings(BOXES, None, None))
-    assert decoder.draw(state, torch.ones(3, 4, dtype=torch.bool)).shape == (12, 144, 256)
-
-
 @pytest.mark.weights
 @pytest.mark.data
 @torch.inference_mode()
