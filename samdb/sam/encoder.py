@@ -63,8 +63,8 @@ class CompiledTorchEncoder(TorchEncoder):
         super().__init__(networks, compute)
         self.name = f"compile-{compute.precision}"
         eager = self._network
-        self._network = torch.compile(eager)
         try:
+            self._network = torch.compile(eager)
             with torch.inference_mode():
                 self([torch.zeros(1, 3, INPUT_SIZE, INPUT_SIZE)])
         except Exception as exc:  # what a compiler's failure raises is nowhere promised

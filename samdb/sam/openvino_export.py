@@ -11,11 +11,15 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from samdb.sam.networks import INPUT_SIZE, Networks
+
 if TYPE_CHECKING:
     import openvino
 
 #: raise it when the exported form changes: caches of another form are not read
 FORMAT = 1
+#: side in px of the input that a model is traced with, where any will do
+_TRACED_AT = {"vit_t": 256}
 _TELEMETRY = "openvino_telemetry"
 
 
@@ -33,20 +37,21 @@ def import_openvino() -> Any:
     return openvino
 
 
-def export(encoder: nn.Module, side: int) -> openvino.Model:
-    """The encoder, fp32 on the CPU, as an OpenVINO model of one input (B, 3, H, W) and two outputs, neck and
-    backbone, with the channels last (B, G, G, C): as they lie in memory, so that nothing is moved at the end.
+def export(networks: Networks) -> openvino.Model:
+    """The encoder of fp32 networks on the CPU as an OpenVINO model of one input (B, 3, H, W) and two outputs,
+    neck and backbone, with the channels last (B, G, G, C): as they lie in memory, so that nothing is moved at
+    the end.
 
-    Sizes stay open where the network leaves them open: TinyViT reads any. `side` is the size it is traced at,
-    in px; what it is traced with does not matter.
+    Sizes stay open where the network leaves them open: TinyViT reads any, and is traced with a small one.
     """
     ov = import_openvino()
+    side = _TRACED_AT.get(networks.model, INPUT_SIZE)
     with torch.inference_mode(), warnings.catch_warnings():
         # the tracer warns of Python numbers, which are meant to be constants here, and of its own age
         warnings.simplefilter("ignore")
         # traced here, not by OpenVINO, which has it checked by two more passes: 4 s instead of 13
         traced = torch.jit.trace(  # type: ignore[no-untyped-call]
-            _ChannelsLast(encoder).eval(), torch.zeros(1, 3, side, side), check_trace=False
+            _ChannelsLast(networks.encoder).eval(), torch.zeros(1, 3, side, side), check_trace=False
         )
         model: openvino.Model = ov.convert_model(traced)
     return model

@@ -13,7 +13,7 @@ import torch
 from samdb.errors import ConfigError, SamdbError
 from samdb.sam.device import Compute
 from samdb.sam.encoder import CompiledTorchEncoder, ImageEncoder, TorchEncoder
-from samdb.sam.networks import INPUT_SIZE, Networks
+from samdb.sam.networks import Networks
 from samdb.sam.weights import user_weights_dir
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def exported(networks: Networks, checkpoint: Path, weights_sha256: str) -> openv
 
     def save(path: Path) -> None:
         if not made:
-            made.append(export(networks.encoder, INPUT_SIZE))
+            made.append(export(networks))
         # float16, the default here, would halve the file and move the features by 1e-3
         ov.save_model(made[0], path, compress_to_fp16=False)
         _read(core, path)  # a full disk shows here at the latest
@@ -117,7 +117,7 @@ def exported(networks: Networks, checkpoint: Path, weights_sha256: str) -> openv
                 if take is not find_export and not made:
                     raise
                 _LOG.info("the export in %s is of no use: %s", parent, exc)
-    return made[0] if made else export(networks.encoder, INPUT_SIZE)
+    return made[0] if made else export(networks)
 
 
 def _read(core: openvino.Core, path: Path) -> openvino.Model:
