@@ -95,3 +95,17 @@ def test_a_box_covers_every_pixel_that_it_touches() -> None:
 def test_a_box_thinner_than_a_pixel_covers_one() -> None:
     thin: NDArray[np.float32] = box_coverage((3.0, 3.0, 3.0, 3.0), WORLD, 2)
     assert thin.tolist() == [[0.0, 0.0], [0.0, 0.25]]
+
+
+@pytest.mark.parametrize("size_hw", [(720, 1280), (333, 517), (3, 900), (900, 3)])
+@pytest.mark.parametrize("share", [0.002, 0.4, 0.99, 1.0])
+def test_coverage_without_drawing_is_that_of_the_drawn_mask(size_hw: tuple[int, int], share: float) -> None:
+    pixels = np.random.default_rng(2).random(size_hw) < share
+    frame = Frame(size_hw)
+    shares = []
+    for axis, size in enumerate(size_hw):  # of each cell (64, size), what each pixel covers
+        edges = np.arange(size + 1) * (frame.input_hw[axis] / size * 64 / 1024)
+        cell = np.arange(64)[:, None]
+        shares.append(np.clip(np.minimum(edges[1:], cell + 1) - np.maximum(edges[:-1], cell), 0, None))
+    wanted = shares[0] @ pixels @ shares[1].T
+    assert coverage(Rle.encode(pixels), frame, 64) == pytest.approx(wanted, abs=1e-6)
