@@ -29,10 +29,11 @@ class Upscaling:
         `cells` (P, R, C, 256) are the image tokens, `weights` (P, 4, 32) what the hypernetworks make of the
         mask tokens.
         """
-        n, rows, columns, _ = cells.shape
-        x = F.linear(cells, self._first, self._first_bias)
+        n, rows, columns, channels = cells.shape
+        # as plain rows: F.linear takes nine times as long on a window of the image tokens
+        x = F.linear(cells.reshape(-1, channels), self._first, self._first_bias)
         gain, shift, eps = self._norm
-        x = F.gelu(F.layer_norm(x.view(n, -1, 4, len(gain)), gain.shape, gain, shift, eps))
+        x = F.gelu(F.layer_norm(x.view(-1, len(gain)), gain.shape, gain, shift, eps))
         x = F.gelu(F.linear(x, self._second, self._second_bias))
         x = x.view(n, rows * columns * 16, -1)
         logits = (weights.to(x.dtype) @ x.transpose(1, 2))[outputs]
