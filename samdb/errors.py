@@ -8,6 +8,7 @@ SamdbError                   anything below; `main()` catches this one class, on
 ├── FetchError               a download did not arrive, or came damaged                 exit 1
 ├── WeightsError             a checkpoint is missing, damaged or cannot be fetched      exit 1
 ├── ModelError               the model was asked for something it cannot do             exit 1
+│   └── DeviceMemoryError      the device has too little memory for it
 ├── BankError                a memory bank is missing, or made for another model        exit 1
 └── StoreError               anything about the vector store                            exit 3
     ├── StoreUnavailableError  the server does not answer
@@ -53,6 +54,10 @@ class WeightsError(SamdbError):
 
 class ModelError(SamdbError):
     """The model was asked for something it cannot do."""
+
+
+class DeviceMemoryError(ModelError):
+    """The device has too little memory for what the model was asked."""
 
 
 class BankError(SamdbError):

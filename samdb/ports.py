@@ -1,7 +1,7 @@
 """The plug points. Reading this page shows the whole flow.
 
     Dataset     path                -> samples (an image and its labels)
-    Segmenter   image + prompts     -> mask candidates -> embeddings per recipe
+    Segmenter   image -> prepared -> encoded; + prompts -> mask candidates -> embeddings per recipe
     VectorStore points              -> stored, filtered, queried
 
 A pipeline in `samdb.pipelines` is a plain function over these; `samdb.wiring` alone names who fills them.
@@ -59,6 +59,14 @@ class Dataset(Protocol):
         """How many images there are."""
 
 
+class PreparedImage(Protocol):
+    """An image made ready for the encoder; it belongs to the segmenter that made it."""
+
+    @property
+    def size_hw(self) -> tuple[int, int]:
+        """The image's (height, width) in px."""
+
+
 class EncodedImage(Protocol):
     """An image that has been through the encoder; it belongs to the segmenter that made it."""
 
@@ -67,8 +75,19 @@ class EncodedImage(Protocol):
         """The image's (height, width) in px."""
 
 
+class Description(Protocol):
+    """What SAM has to say of some masks of one image. The rest is arithmetic, which any thread may do."""
+
+    def embeddings(self) -> list[Mapping[str, Vector]]:
+        """For each mask its embeddings (recipe -> unit-norm float32 vector); SAM is asked nothing."""
+
+
 class Segmenter(Protocol):
-    """Segment Anything: images to masks, masks to embeddings."""
+    """Segment Anything: images to masks, masks to embeddings.
+
+    `prepare` and what a `Description` does may run in any thread, beside anything; all else asks SAM, in one
+    thread at a time.
+    """
 
     @property
     def model(self) -> str:
@@ -82,8 +101,18 @@ class Segmenter(Protocol):
     def automatic_fingerprint(self) -> str:
         """Names the settings that decide which automatic masks there are."""
 
+    @property
+    def batch_size(self) -> int:
+        """How many images are worth encoding together."""
+
+    def prepare(self, image: NDArray[np.uint8]) -> PreparedImage:
+        """Check and scale an RGB image (H, W, 3): all that can be done before SAM sees it."""
+
+    def encode_batch(self, images: Sequence[PreparedImage]) -> list[EncodedImage]:
+        """Encode images together. Raises DeviceMemoryError when they are too many at once."""
+
     def encode(self, image: NDArray[np.uint8]) -> EncodedImage:
-        """Encode an RGB image (H, W, 3)."""
+        """Encode one RGB image (H, W, 3)."""
 
     def prompt(self, image: EncodedImage, prompts: Sequence[Prompt]) -> list[list[MaskCandidate]]:
         """For each prompt its mask candidates, the single-mask output first."""
@@ -91,10 +120,15 @@ class Segmenter(Protocol):
     def automatic(self, image: EncodedImage) -> list[MaskCandidate]:
         """All masks of the image, found from a grid of points."""
 
+    def describe(
+        self, image: EncodedImage, masks: Sequence[MaskCandidate], recipes: Sequence[str]
+    ) -> Description:
+        """Ask SAM all that these recipes need to know of the masks; the image may then be let go of."""
+
     def embed(
         self, image: EncodedImage, masks: Sequence[MaskCandidate], recipes: Sequence[str]
     ) -> list[Mapping[str, Vector]]:
-        """For each mask its embeddings (recipe -> unit-norm float32 vector)."""
+        """For each mask its embeddings (recipe -> unit-norm float32 vector): describe, and compute."""
 
     def image_vector(self, image: EncodedImage) -> Vector:
         """One unit-norm vector (256,) for the whole image."""

@@ -39,13 +39,18 @@ class Prompt:
         return "mask" if self.mask is not None else "point"
 
 
+#: the `tokens` of a mask whose own box nobody has asked about
+NO_TOKENS: NDArray[np.float32] = np.zeros((0, 0), dtype=np.float32)
+
+
 @dataclass(frozen=True, slots=True)
 class MaskCandidate:
     """A mask that SAM offers for a prompt.
 
     `output` is the decoder's output: 0 the single-mask one, 1-3 the multimask ones (NOT ordered by size or
-    promise). `tokens` (4, D) float32 are the decoder's mask tokens of all four outputs, or (0, 0) for a mask
-    from the grid.
+    promise). `tokens` (4, D) float32 are the decoder's mask tokens of all four outputs for the mask's own
+    box, or `NO_TOKENS` (0, 0) when nobody has asked for them yet: those of a point, or of the box of a whole
+    that the mask is a part of, describe the question, not the mask.
     """
 
     mask: Rle

@@ -12,7 +12,7 @@ import numpy as np
 from samdb.core.boxes import Box, box_problem, clip_box
 from samdb.core.ids import segment_point_id
 from samdb.core.masks import Rle, mask_containment, mask_iou, mask_union
-from samdb.core.prompt import MaskCandidate, Prompt
+from samdb.core.prompt import NO_TOKENS, MaskCandidate, Prompt
 from samdb.core.sample import Label, Sample
 from samdb.core.segment import FLAG_BACKGROUND, FLAG_SUB_CELL, LabelSource, Segment
 from samdb.pipelines.nesting import MAX_AREA_RATIO, MIN_CONTAINMENT, find_parents, granularity_of, root_of
@@ -154,7 +154,14 @@ def _labelled_pieces(
 
 def _with_mask(candidate: MaskCandidate, mask: Rle) -> MaskCandidate:
     """The label's own mask with what SAM says of the same box."""
-    return replace(candidate, mask=mask, box_xyxy=mask.box_xyxy, area_px=mask.area_px, prompt_kind="mask")
+    return replace(
+        candidate,
+        mask=mask,
+        box_xyxy=mask.box_xyxy,
+        area_px=mask.area_px,
+        tokens=NO_TOKENS,
+        prompt_kind="mask",
+    )
 
 
 def _is_good_part(candidate: MaskCandidate) -> bool:

@@ -9,30 +9,46 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from samdb.core.masks import Rle
-from samdb.core.prompt import MaskCandidate, Prompt
+from samdb.core.prompt import NO_TOKENS, MaskCandidate, Prompt
 from samdb.core.vectors import Vector, normalise
 from samdb.errors import ImageError, InputError, ModelError
-from samdb.ports import EncodedImage
+from samdb.ports import EncodedImage, PreparedImage
 from samdb.sam.automatic import AutomaticSettings, View, generate_masks
+from samdb.sam.candidates import draw_candidates
 from samdb.sam.checkpoints import weights_fingerprint
 from samdb.sam.crops import CropEmbedder
 from samdb.sam.decoder import Attended, Decoder, ImageTokens
+from samdb.sam.describing import SamDescription, sources_of
 from samdb.sam.device import Compute
-from samdb.sam.drawing import draw_mask
+from samdb.sam.device_memory import memory_errors
 from samdb.sam.encoder import Features, ImageEncoder, TorchEncoder
 from samdb.sam.frame import Frame
 from samdb.sam.networks import GRID, Networks
-from samdb.sam.pooling import box_coverage, coverage, pool
 from samdb.sam.prompting import embed_prompts, same_shape
-from samdb.sam.recipes import Recipe, check_recipes
+from samdb.sam.recipes import check_recipes
 
 #: prompts decoded together: larger batches fall out of a CPU's cache (8-16 measured best there)
 _CPU_BATCH, _GPU_BATCH = 16, 128
-#: a multimask output this similar to a better one is the same mask again
-_SAME_MASK_IOU = 0.9
+#: images encoded together on a GPU; a CPU gains nothing from more than one, and holds it in its cache
+_GPU_IMAGES: Mapping[str, int] = {"vit_t": 8, "vit_b": 8, "vit_l": 4, "vit_h": 4}
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedSamImage:
+    """An image for the encoder: the RGB image (H, W, 3), its frame, and the image `scaled` (h, w, 3) to the
+    frame's input. Bytes until it is encoded: as floats it takes seven times as much.
+    """
+
+    image: NDArray[np.uint8]
+    frame: Frame
+    scaled: NDArray[np.uint8]
+
+    @property
+    def size_hw(self) -> tuple[int, int]:
+        """The image's (height, width) in px."""
+        return self.frame.size_hw
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +89,7 @@ class SamSegmenter:
         self._crops = CropEmbedder(networks.model, self._encoder)
         self._automatic = automatic or AutomaticSettings()
         self._min_predicted_iou = min_predicted_iou
+        self._device = compute.device
         self._batch_size = _CPU_BATCH if compute.device == "cpu" else _GPU_BATCH
         self._weights_sha256 = weights_sha256
 
@@ -90,16 +107,28 @@ class SamSegmenter:
         """The generator's settings."""
         return repr(self._automatic)
 
-    @torch.inference_mode()
-    def encode(self, image: NDArray[np.uint8]) -> SamImage:
-        """Encode an RGB image (H, W, 3) uint8. Raises ImageError on anything else."""
+    @property
+    def batch_size(self) -> int:
+        """Images worth encoding together: one on a CPU."""
+        return _GPU_IMAGES.get(self.model, 1) if self._device.startswith("cuda") else 1
+
+    def prepare(self, image: NDArray[np.uint8]) -> PreparedSamImage:
+        """Check and scale an RGB image (H, W, 3) uint8. Raises ImageError on anything else."""
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or 0 in image.shape:
             raise ImageError(f"an image must be (H, W, 3) uint8 RGB, got {image.shape} {image.dtype}")
         frame = Frame((image.shape[0], image.shape[1]))
-        features = self._encoder([frame.tensor(image)])
-        return SamImage(image, frame, features, self._decoder.share(features.neck))
+        return PreparedSamImage(image, frame, frame.scaled(image))
+
+    def encode_batch(self, images: Sequence[PreparedImage]) -> list[EncodedImage]:
+        """Encode images together. Raises DeviceMemoryError when they are too many at once."""
+        return [*self._encode([_own_prepared(image) for image in images])] if images else []
+
+    def encode(self, image: NDArray[np.uint8]) -> SamImage:
+        """Encode an RGB image (H, W, 3) uint8. Raises ImageError on anything else."""
+        return self._encode([self.prepare(image)])[0]
 
     @torch.inference_mode()
+    @memory_errors()
     def prompt(self, image: EncodedImage, prompts: Sequence[Prompt]) -> list[list[MaskCandidate]]:
         """For each prompt its masks: the single-mask output first when it is not empty, then the multimask
         outputs that are good enough and differ from it and from each other.
@@ -114,11 +143,13 @@ class SamSegmenter:
                 batch = indices[start : start + self._batch_size]
                 asked = [prompts[i] for i in batch]
                 state = self._attend(image, asked)
-                for i, candidates in zip(batch, self._candidates(image, asked, state), strict=True):
+                drawn = draw_candidates(self._decoder, image.frame, asked, state, self._min_predicted_iou)
+                for i, candidates in zip(batch, drawn, strict=True):
                     answers[i] = candidates
         return answers
 
     @torch.inference_mode()
+    @memory_errors()
     def automatic(self, image: EncodedImage) -> list[MaskCandidate]:
         """All masks of the image from a grid of points, best predicted IoU first."""
         image = _own(image)
@@ -130,7 +161,6 @@ class SamSegmenter:
             self._automatic,
             self._batch_size,
         )
-        no_tokens = np.zeros((0, 0), dtype=np.float32)
         return [
             MaskCandidate(
                 mask=m.drawn.rle(image.size_hw),
@@ -139,43 +169,46 @@ class SamSegmenter:
                 predicted_iou=m.predicted_iou,
                 stability_score=m.drawn.stability_score,
                 output=m.output,
-                tokens=no_tokens,
+                tokens=NO_TOKENS,
                 prompt_kind="grid",
             )
             for m in found
         ]
 
     @torch.inference_mode()
-    def embed(
+    @memory_errors()
+    def describe(
         self, image: EncodedImage, masks: Sequence[MaskCandidate], recipes: Sequence[str]
-    ) -> list[Mapping[str, Vector]]:
-        """For each mask its embeddings, recipe -> unit-norm float32 vector (D,).
+    ) -> SamDescription:
+        """Ask SAM what these recipes need: tokens of the masks that have none, crops.
 
         Raises InputError on a mask that is empty or of another image's size.
         """
         image = _own(image)
         wanted = check_recipes(recipes)
-        if not masks:
-            return []
+        sources = sources_of(wanted)
         for candidate in masks:
             _check_mask(candidate.mask, image.size_hw)
-        parts = {name for r in wanted for name in (r.parts or (r.name,))}
-        rows: dict[str, NDArray[np.float32]] = {}
-        weights = [coverage(m.mask, image.frame, GRID) for m in masks] if parts & {"neck", "backbone"} else []
-        if "neck" in parts:
-            rows["neck"] = normalise(pool(image.features.neck[0].cpu().numpy(), weights))
-        if "neck_box" in parts:
-            boxes = [box_coverage(m.box_xyxy, image.frame, GRID) for m in masks]
-            rows["neck_box"] = normalise(pool(image.features.neck[0].cpu().numpy(), boxes))
-        if "backbone" in parts:
-            rows["backbone"] = normalise(pool(image.features.backbone[0].cpu().numpy(), weights))
-        if parts & {"token", "tokens"}:
-            tokens = self._box_tokens(image, masks)
-            rows["token"] = normalise(tokens[:, 0])
-            rows["tokens"] = normalise(tokens.reshape(len(masks), -1))
-        if "crop" in parts:
-            rows["crop"] = normalise(self._crops.embed(image.image, [m.mask for m in masks]))
-        return [{r.name: _row(r, rows, i) for r in wanted} for i in range(len(masks))]
+        rles = tuple(m.mask for m in masks)
+        return SamDescription(
+            recipes=wanted,
+            frame=image.frame,
+            masks=rles,
+            boxes_xyxy=tuple(m.box_xyxy for m in masks),
+            neck=image.features.neck[0] if sources & {"neck", "neck_box"} else None,
+            backbone=image.features.backbone[0] if "backbone" in sources else None,
+            tokens=self._box_tokens(image, masks) if masks and sources & {"token", "tokens"} else None,
+            close_ups=self._crops.embed(image.image, rles) if masks and "crop" in sources else None,
+        )
+
+    def embed(
+        self, image: EncodedImage, masks: Sequence[MaskCandidate], recipes: Sequence[str]
+    ) -> list[Mapping[str, Vector]]:
+        """For each mask its embeddings, recipe -> unit-norm float32 vector (D,).
+
+        Raises InputError as `describe` does.
+        """
+        return self.describe(image, masks, recipes).embeddings()
 
     def is_sub_cell(self, mask: Rle) -> bool:
         """Whether the mask covers less than one cell of the feature grid."""
@@ -192,39 +225,22 @@ class SamSegmenter:
         rows, cols = -(-ih * GRID // image.frame.square), -(-iw * GRID // image.frame.square)
         return normalise(image.features.neck[0, :, :rows, :cols].mean(dim=(1, 2)).cpu().numpy())
 
+    @torch.inference_mode()
+    @memory_errors()
+    def _encode(self, images: Sequence[PreparedSamImage]) -> list[SamImage]:
+        features = self._encoder([p.frame.padded(p.scaled, self._device) for p in images])
+        single = [
+            Features(features.neck[i : i + 1], features.backbone[i : i + 1]) for i in range(len(images))
+        ]
+        return [
+            SamImage(p.image, p.frame, f, self._decoder.share(f.neck))
+            for p, f in zip(images, single, strict=True)
+        ]
+
     def _attend(self, image: SamImage, prompts: Sequence[Prompt]) -> Attended:
         sparse, dense = embed_prompts(self._decoder, image.frame, prompts)
         tokens = image.tokens if dense is None else self._decoder.share(image.features.neck, dense)
         return self._decoder.attend(tokens, sparse)
-
-    def _candidates(
-        self, image: SamImage, prompts: Sequence[Prompt], state: Attended
-    ) -> list[list[MaskCandidate]]:
-        worth = state.predicted_iou >= self._min_predicted_iou
-        worth[:, 0] = True
-        logits = self._decoder.draw(state, worth, image.frame.cells_hw)
-        positions = worth.nonzero().tolist()
-        answers: list[list[MaskCandidate]] = [[] for _ in prompts]
-        for row, prompt in enumerate(prompts):
-            drawn = [(logits[i], output) for i, (r, output) in enumerate(positions) if r == row]
-            quality = state.predicted_iou[row].tolist()
-            for low_res, output in _distinct(drawn, quality):
-                mask = draw_mask(image.frame, low_res)
-                if mask is None:
-                    continue
-                answers[row].append(
-                    MaskCandidate(
-                        mask=mask.rle(image.size_hw),
-                        box_xyxy=mask.box_xyxy,
-                        area_px=mask.area_px,
-                        predicted_iou=quality[output],
-                        stability_score=mask.stability_score,
-                        output=output,
-                        tokens=state.tokens[row].cpu().numpy(),
-                        prompt_kind=prompt.kind,
-                    )
-                )
-        return answers
 
     def _box_tokens(self, image: SamImage, masks: Sequence[MaskCandidate]) -> NDArray[np.float32]:
         """The four mask tokens (N, 4, 256) for each mask's box.
@@ -232,14 +248,14 @@ class SamSegmenter:
         A grid point's tokens describe the point's ambiguity, not the mask: asking once more with the mask's
         own box (a few ms) puts every segment's tokens into the space that the bank was built in.
         """
-        tokens = [m.tokens if m.prompt_kind == "box" and m.output == 0 else None for m in masks]
-        again = [i for i, t in enumerate(tokens) if t is None]
+        tokens = [m.tokens for m in masks]
+        again = [i for i, t in enumerate(tokens) if t.size == 0]
         for start in range(0, len(again), self._batch_size):
             batch = again[start : start + self._batch_size]
             state = self._attend(image, [Prompt(box_xyxy=masks[i].box_xyxy) for i in batch])
             for i, row in zip(batch, state.tokens.cpu().numpy(), strict=True):
                 tokens[i] = row
-        return np.stack([t for t in tokens if t is not None])
+        return np.stack(tokens)
 
     def _encode_crop(self, crop: NDArray[np.uint8]) -> View:
         encoded = self.encode(crop)
@@ -253,29 +269,13 @@ def _check_mask(mask: Rle, size_hw: tuple[int, int]) -> None:
         raise InputError("an empty mask has no embedding: leave it out")
 
 
+def _own_prepared(image: PreparedImage) -> PreparedSamImage:
+    if not isinstance(image, PreparedSamImage):
+        raise ModelError("this image was prepared by another segmenter; prepare it with this one")
+    return image
+
+
 def _own(image: EncodedImage) -> SamImage:
     if not isinstance(image, SamImage):
         raise ModelError("this image was encoded by another segmenter; encode it with this one")
     return image
-
-
-def _distinct(drawn: list[tuple[Tensor, int]], quality: list[float]) -> list[tuple[Tensor, int]]:
-    """Drop multimask outputs that repeat the single mask or a better multimask output."""
-    ordered = sorted(drawn, key=lambda item: (item[1] != 0, -quality[item[1]]))
-    kept: list[tuple[Tensor, int]] = []
-    for low_res, output in ordered:
-        mask = low_res > 0
-        if all(_iou(mask, other > 0) < _SAME_MASK_IOU for other, _ in kept):
-            kept.append((low_res, output))
-    return kept
-
-
-def _iou(a: Tensor, b: Tensor) -> float:
-    union = int((a | b).sum())
-    return int((a & b).sum()) / union if union else 1.0
-
-
-def _row(recipe: Recipe, rows: Mapping[str, NDArray[np.float32]], i: int) -> Vector:
-    if recipe.parts:
-        return normalise(np.concatenate([factor * rows[part][i] for part, factor in recipe.parts.items()]))
-    return np.asarray(rows[recipe.name][i], dtype=np.float32)

@@ -14,14 +14,14 @@ from PIL import Image
 from samdb.core.boxes import Box
 from samdb.core.masks import Rle
 from samdb.core.points import Point
-from samdb.core.prompt import MaskCandidate, Prompt
+from samdb.core.prompt import NO_TOKENS, MaskCandidate, Prompt
 from samdb.core.sample import Sample
 from samdb.core.segment import PromptKind
 from samdb.core.vectors import Vector, normalise
 from samdb.datasets import open_dataset, read_image
 from samdb.pipelines.cutting import CutSettings, PromptMode
 from samdb.pipelines.ingest import IngestProgress, IngestReport, ingest
-from samdb.ports import Dataset, EncodedImage, VectorStore
+from samdb.ports import Dataset, EncodedImage, PreparedImage, VectorStore
 from samdb.stores.layout import IMAGES, SEGMENTS
 from samdb.stores.memory import MemoryStore
 from tests.pipelines.bank_worlds import lay_out
@@ -44,18 +44,37 @@ class Pixels:
         return self.image.shape[0], self.image.shape[1]
 
 
+@dataclass(frozen=True, slots=True)
+class Colours:
+    """The colours (N, 3) under each of some masks."""
+
+    under: Sequence[NDArray[np.uint8]]
+    recipes: tuple[str, ...]
+
+    def embeddings(self) -> list[Mapping[str, Vector]]:
+        """Mean and spread of the colours under each mask; `backbone` the other way round."""
+        vectors: list[Mapping[str, Vector]] = []
+        for colours in self.under:
+            shares = colours.astype(np.float64) / 255
+            numbers = np.array([*shares.mean(axis=0), *shares.std(axis=0), len(shares) / 1e4, 1.0])
+            both = {"neck": normalise(numbers), "backbone": normalise(numbers[::-1])}
+            vectors.append({name: both[name] for name in self.recipes})
+        return vectors
+
+
 @dataclass
 class RectangleSegmenter:
     """A segmenter whose masks are filled boxes and whose embeddings are colour statistics under the mask.
 
     A box gives itself (output 0), its left 60 % (1), the upper half of that (2), and a bad guess (3).
-    Automatic masks are the boxes `found`. `n_encoded` counts the images.
+    Automatic masks are the boxes `found`; so many images are encoded `together`. `n_encoded` counts them.
     """
 
     found: Sequence[Box] = ()
     weights: str = "weights-1"
     grid: str = "grid-1"
     model: str = "vit_t"
+    together: int = 1
     n_encoded: int = field(default=0)
 
     @property
@@ -68,8 +87,22 @@ class RectangleSegmenter:
         """The grid."""
         return self.grid
 
-    def encode(self, image: NDArray[np.uint8]) -> Pixels:
+    @property
+    def batch_size(self) -> int:
+        """Images encoded together."""
+        return self.together
+
+    def prepare(self, image: NDArray[np.uint8]) -> Pixels:
         """Keep the image."""
+        return Pixels(image)
+
+    def encode_batch(self, images: Sequence[PreparedImage]) -> list[EncodedImage]:
+        """Count the images."""
+        self.n_encoded += len(images)
+        return [*images]
+
+    def encode(self, image: NDArray[np.uint8]) -> Pixels:
+        """Keep the image, and count it."""
         self.n_encoded += 1
         return Pixels(image)
 
@@ -94,18 +127,18 @@ class RectangleSegmenter:
         """The boxes `found`."""
         return [candidate(box, image.size_hw, 1, 0.9, "grid") for box in self.found]
 
+    def describe(
+        self, image: EncodedImage, masks: Sequence[MaskCandidate], recipes: Sequence[str]
+    ) -> Colours:
+        """The colours under each mask."""
+        assert isinstance(image, Pixels)
+        return Colours([image.image[m.mask.decode()] for m in masks], tuple(recipes))
+
     def embed(
         self, image: EncodedImage, masks: Sequence[MaskCandidate], recipes: Sequence[str]
     ) -> list[Mapping[str, Vector]]:
-        """Mean and spread of the colours under each mask; `backbone` the other way round."""
-        assert isinstance(image, Pixels)
-        vectors: list[Mapping[str, Vector]] = []
-        for mask in masks:
-            under = image.image[mask.mask.decode()].astype(np.float64) / 255
-            numbers = np.array([*under.mean(axis=0), *under.std(axis=0), len(under) / 1e4, 1.0])
-            both = {"neck": normalise(numbers), "backbone": normalise(numbers[::-1])}
-            vectors.append({name: both[name] for name in recipes})
-        return vectors
+        """Their statistics."""
+        return self.describe(image, masks, recipes).embeddings()
 
     def image_vector(self, image: EncodedImage) -> Vector:
         """The histogram of all values (256,)."""
@@ -126,8 +159,7 @@ def candidate(
 ) -> MaskCandidate:
     """A filled box as SAM would offer it."""
     mask = filled(box, size_hw)
-    tokens = np.zeros((0, 0), dtype=np.float32)
-    return MaskCandidate(mask, mask.box_xyxy, mask.area_px, predicted_iou, 0.97, output, tokens, kind)
+    return MaskCandidate(mask, mask.box_xyxy, mask.area_px, predicted_iou, 0.97, output, NO_TOKENS, kind)
 
 
 def filled(box: Box, size_hw: tuple[int, int]) -> Rle:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from torch import Tensor
 
 from samdb.core.masks import Rle, mask_iou
-from samdb.core.prompt import MaskCandidate, Prompt
+from samdb.core.prompt import NO_TOKENS, MaskCandidate, Prompt
 from samdb.core.vectors import check_embedding
-from samdb.errors import ConfigError, ImageError, InputError, ModelError
+from samdb.errors import ConfigError, DeviceMemoryError, ImageError, InputError, ModelError
 from samdb.ports import Segmenter
 from samdb.sam.device import Compute
+from samdb.sam.encoder import Features
 from samdb.sam.recipes import RECIPES, layout_dims
 from samdb.sam.segmenter import SamImage, SamSegmenter
 from tests.sam.material import LoadedModel, street
@@ -35,7 +38,7 @@ def block(x0: int, y0: int, x1: int, y1: int, size_hw: tuple[int, int] = SIZE_HW
 
 def candidate(mask: Rle) -> MaskCandidate:
     """A mask as the grid would give it."""
-    return MaskCandidate(mask, mask.box_xyxy, mask.area_px, 0.9, 0.9, 1, np.zeros((0, 0), np.float32), "grid")
+    return MaskCandidate(mask, mask.box_xyxy, mask.area_px, 0.9, 0.9, 1, NO_TOKENS, "grid")
 
 
 @pytest.fixture(scope="module")
@@ -161,11 +164,19 @@ def test_the_cosine_of_a_fused_recipe_is_its_parts_weighted_mean(sam: SamSegment
     assert float(a["blend"] @ b["blend"]) == pytest.approx(mean, abs=1e-5)
 
 
+def test_only_the_single_mask_of_a_box_has_tokens_at_once(sam: SamSegmenter, image: SamImage) -> None:
+    x0, y0, x1, y1 = VAN
+    middle = Prompt(points_xy=(((x0 + x1) / 2, (y0 + y1) / 2),), foreground=(True,))
+    of_box, of_point = sam.prompt(image, [Prompt(box_xyxy=VAN), middle])
+    assert [c.tokens.shape for c in of_box] == [(4, 256) if c.output == 0 else (0, 0) for c in of_box]
+    assert {c.tokens.shape for c in of_point} == {(0, 0)}
+
+
 def test_the_tokens_of_a_box_prompt_are_kept_and_those_of_any_other_mask_asked_for_anew(
     sam: SamSegmenter, image: SamImage
 ) -> None:
     single = sam.prompt(image, [Prompt(box_xyxy=VAN)])[0][0]
-    asked = dataclasses.replace(single, prompt_kind="grid", box_xyxy=VAN)
+    asked = dataclasses.replace(single, tokens=NO_TOKENS, box_xyxy=VAN)
     kept, anew = sam.embed(image, [single, asked], ["token", "tokens"])
     assert float(kept["tokens"] @ anew["tokens"]) == pytest.approx(1.0, abs=1e-5)
     assert single.tokens[0] / np.linalg.norm(single.tokens[0]) == pytest.approx(kept["token"], abs=1e-6)
@@ -247,6 +258,60 @@ def test_the_fingerprint_names_model_and_weights_and_not_the_machine(
     other = SamSegmenter(fp32.networks, Compute("cpu", "fp32"), weights_sha256="other weights")
     assert sam.fingerprint.startswith("vit_t-")
     assert other.fingerprint != sam.fingerprint
+
+
+def test_images_encoded_together_are_encoded_as_they_are_alone(sam: SamSegmenter) -> None:
+    pictures = [street(), street(64, 48), street(300, 90)]
+    together = sam.encode_batch([sam.prepare(picture) for picture in pictures])
+    assert [image.size_hw for image in together] == [(360, 640), (64, 48), (300, 90)]
+    for picture, image in zip(pictures, together, strict=True):
+        assert float(sam.image_vector(image) @ sam.image_vector(sam.encode(picture))) > 1 - 1e-5
+        whole = Rle.encode(np.ones(image.size_hw, dtype=bool))
+        (got,), (wanted,) = (
+            sam.embed(i, [candidate(whole)], ["blend"]) for i in (image, sam.encode(picture))
+        )
+        assert float(got["blend"] @ wanted["blend"]) > 1 - 1e-5
+
+
+def test_no_images_are_no_batch(sam: SamSegmenter) -> None:
+    assert sam.encode_batch([]) == []
+
+
+def test_what_another_segmenter_prepared_is_refused(sam: SamSegmenter) -> None:
+    class Foreign:
+        size_hw = SIZE_HW
+
+    with pytest.raises(ModelError, match="prepare it with this one"):
+        sam.encode_batch([Foreign()])
+
+
+def test_a_description_asks_sam_nothing_more(
+    sam: SamSegmenter, image: SamImage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    masks = [*sam.prompt(image, [Prompt(box_xyxy=VAN)])[0], candidate(block(400, 20, 600, 120))]
+    description = sam.describe(image, masks, ALL)
+    wanted = sam.embed(image, masks, ALL)
+    monkeypatch.setattr(sam, "_encoder", None)
+    monkeypatch.setattr(sam, "_decoder", None)
+    for got, again in zip(description.embeddings(), wanted, strict=True):
+        assert got.keys() == again.keys()
+        for name in ALL:
+            assert got[name] == pytest.approx(again[name], abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    "said", ["CUDA out of memory. Tried to allocate 2 GiB", "DefaultCPUAllocator: can't allocate memory: 9"]
+)
+def test_a_device_whose_memory_is_full_is_said_as_an_error_of_samdb(fp32: LoadedModel, said: str) -> None:
+    class Full:
+        name = "full"
+
+        def __call__(self, inputs: Sequence[Tensor]) -> Features:
+            raise RuntimeError(said)
+
+    full = SamSegmenter(fp32.networks, Compute("cpu", "fp32"), weights_sha256="x", encoder=Full())
+    with pytest.raises(DeviceMemoryError, match=r"too little memory .* choose a smaller --model"):
+        full.encode(street())
 
 
 def test_it_fills_the_port(sam: SamSegmenter) -> None:
