@@ -1,0 +1,152 @@
+"""From what the processes measured to the figures that are printed: medians, rates, ratios."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+from samdb.core.masks import Rle, mask_iou
+from scripts.benchmark.plan import Flops, Measured
+from scripts.benchmark.runs import Run
+
+#: the same mask: at this IoU and above
+MATCH_IOU = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """A figure of several rounds."""
+
+    median: float
+    min: float
+    max: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Spread:
+        """Median, least and most of at least one value."""
+        return cls(median(values), min(values), max(values))
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One side at one batch size; per image, or per prompt for `decoder`.
+
+    `seconds` is spread over the rounds, each round's figure being the median of its images. Memory is in MB;
+    `share_of_peak` is of the machine's measured matrix product in `precision`. `matched` is the share of the
+    stock masks that this side found too (IoU of at least .95). None is what cannot be told.
+    """
+
+    side: str
+    batch: str
+    runtime: str
+    precision: str
+    rounds: int
+    seconds: Spread
+    per_second: float
+    cpu_s: float
+    peak_mb: float
+    baseline_mb: float
+    masks: float | None
+    gflop: float | None
+    gflop_per_s: float | None
+    share_of_peak: float | None
+    matched: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """How many times as fast as stock a side is (stock seconds / its seconds), as medians and the spread of
+    the ratio within each round; and its peak memory as a share of stock's.
+    """
+
+    side: str
+    batch: str
+    speed: float
+    speed_min: float
+    speed_max: float
+    peak_memory: float
+
+
+def rows(
+    runs: Sequence[Run],
+    flops: Mapping[str, Flops],
+    gemm: Mapping[str, float],
+    matched: Mapping[str, float],
+) -> list[Row]:
+    """One row for each side and batch size, in the order they were first run; the mappings go by side."""
+    made = []
+    for side in dict.fromkeys(run.plan.name for run in runs):
+        of_side = [run.measured for run in runs if run.plan.name == side]
+        first = of_side[0]
+        for batch in first.seconds:
+            seconds = round_seconds(of_side, batch)
+            gflop = _gflop(flops.get(side), first)
+            rate = None if gflop is None else gflop / median(seconds)
+            peak = gemm.get(first.precision)
+            made.append(
+                Row(
+                    side=side,
+                    batch=batch,
+                    runtime=first.runtime,
+                    precision=first.precision,
+                    rounds=len(of_side),
+                    seconds=Spread.of(seconds),
+                    per_second=1 / median(seconds),
+                    cpu_s=median(m.cpu_s for m in of_side),
+                    peak_mb=median(m.peak_mb for m in of_side),
+                    baseline_mb=median(m.baseline_mb for m in of_side),
+                    masks=sum(first.n_masks) / first.n_images if first.n_images else None,
+                    gflop=gflop,
+                    gflop_per_s=rate,
+                    share_of_peak=None if rate is None or not peak else rate * 1e9 / peak,
+                    matched=matched.get(side),
+                )
+            )
+    return made
+
+
+def ratios(runs: Sequence[Run]) -> list[Ratio]:
+    """Every other side against stock."""
+    stock = [run.measured for run in runs if run.plan.side == "stock"]
+    made = []
+    for side in dict.fromkeys(run.plan.name for run in runs if run.plan.side != "stock"):
+        ours = [run.measured for run in runs if run.plan.name == side]
+        memory = median(m.peak_mb for m in ours) / median(m.peak_mb for m in stock)
+        for batch in ours[0].seconds:
+            peer, own = round_seconds(stock, batch), round_seconds(ours, batch)
+            each = [p / o for p, o in zip(peer, own, strict=True)]
+            made.append(Ratio(side, batch, median(peer) / median(own), min(each), max(each), memory))
+    return made
+
+
+def round_seconds(measured: Sequence[Measured], batch: str) -> list[float]:
+    """The figure of each round: the median of its images."""
+    return [median(m.seconds[batch]) for m in measured]
+
+
+def matched_share(stock: Sequence[Sequence[Rle]], ours: Sequence[Sequence[Rle]]) -> float | None:
+    """Share of the stock masks, over all images, that have a mask of ours at IoU .95; None without any."""
+    found, total = 0, sum(map(len, stock))
+    for theirs, own in zip(stock, ours, strict=True):
+        if theirs and own:
+            found += int((mask_iou(theirs, own) >= MATCH_IOU).any(axis=1).sum())
+    return found / total if total else None
+
+
+def read_masks(path: Path) -> list[list[Rle]]:
+    """The masks that a process wrote."""
+    images = json.loads(path.read_text("utf-8"))
+    return [[Rle((m["size"][0], m["size"][1]), m["counts"]) for m in masks] for masks in images]
+
+
+def _gflop(flops: Flops | None, measured: Measured) -> float | None:
+    """Billions of operations for an image: counted, or from what the timed images asked of the networks."""
+    if flops is None:
+        return None
+    if flops.image is not None:
+        return flops.image / 1e9
+    asked = measured.n_encoded * flops.encoder + measured.n_prompts * flops.prompt
+    return asked / measured.n_images / 1e9 if measured.n_images else None
