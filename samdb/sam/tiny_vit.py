@@ -116,7 +116,9 @@ class WindowBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, H, W, C) -> (B, H, W, C)."""
         b, h, w, c = x.shape
-        tokens = x.reshape(b, h * w, c) + self._attend(x).reshape(b, h * w, c)
+        # added row by row: tokens cut from windows would have to be copied first
+        rows = x.reshape(b, h, w * c) + self._attend(x).reshape(b, h, w * c)
+        tokens = rows.view(b, h * w, c)
         tokens = to_tokens(self.local_conv(to_image(tokens, h, w)))
         out: Tensor = tokens + self.mlp(tokens)
         return out.view(b, h, w, c)
