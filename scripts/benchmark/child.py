@@ -63,9 +63,9 @@ def _measure(plan: Plan) -> Measured:
 
     baseline = current_mb()
     if plan.benchmark in ("encoder", "decoder"):
-        tally, precision, runtime = _networks(plan)
+        tally, encoder, precision = _networks(plan)
     else:
-        tally, precision, runtime = _segmenter(plan)
+        tally, encoder, precision = _segmenter(plan)
     if plan.masks_file:
         tally.write_masks(Path(plan.masks_file))
     return Measured(
@@ -77,8 +77,8 @@ def _measure(plan: Plan) -> Measured:
         tally.peak_mb,
         baseline,
         tally.cpu_s,
+        encoder,
         precision,
-        runtime,
         torch.get_num_threads(),
     )
 
@@ -91,10 +91,10 @@ def _networks(plan: Plan) -> tuple[Tally, str, str]:
     if plan.side == "stock":
         from scripts.benchmark.stock_model import load_stock
 
-        prepare, runtime = networks.stock(plan, load_stock(plan).sam), "torch-fp32"
+        prepare, name = networks.stock(plan, load_stock(plan).sam), "torch-fp32"
     else:
-        prepare, runtime = networks.ours(plan)
-    return repeated(plan, prepare, times), runtime.rpartition("-")[2], runtime
+        prepare, name = networks.ours(plan)
+    return repeated(plan, prepare, times), name, name.rpartition("-")[2]
 
 
 def _segmenter(plan: Plan) -> tuple[Tally, str, str]:
@@ -104,13 +104,15 @@ def _segmenter(plan: Plan) -> tuple[Tally, str, str]:
     if plan.side == "stock":
         from scripts.benchmark.stock_model import load_stock
 
-        segmenter, runtime = load_stock(plan), "torch-fp32"
+        segmenter, encoder, precision = load_stock(plan), "torch-fp32", "fp32"
         warm_up = segmenter.warm_up
     else:
+        from samdb.sam.device import choose_compute
         from scripts.benchmark.ours import load_ours
 
         segmenter = load_ours(plan)
-        runtime = getattr(getattr(segmenter, "_encoder", None), "name", "?")
+        encoder = getattr(getattr(segmenter, "_encoder", None), "name", "?")
+        precision = choose_compute(plan.device, plan.precision).precision
 
         def warm_up(pixels: NDArray[np.uint8]) -> None:
             segmenter.automatic(segmenter.encode(pixels))
@@ -121,7 +123,7 @@ def _segmenter(plan: Plan) -> tuple[Tally, str, str]:
         tally = workloads.automatic(plan, segmenter, warm_up)
     else:
         tally = workloads.classify(plan, segmenter, warm_up)
-    return tally, runtime.rpartition("-")[2], runtime
+    return tally, encoder, precision
 
 
 def _build_bank(plan: Plan) -> dict[str, Any]:

@@ -66,7 +66,7 @@ class Measured:
     of each (of `ingest`: of all); `n_encoded` and `n_prompts` what the networks were asked during the timed
     work, where the side counts it. `peak_mb` is the most memory the process held until the work was done,
     `baseline_mb` what it held before the model was loaded, imports included; `cpu_s` the CPU time of the
-    timed work.
+    timed work. `encoder` is the encoder's runtime and precision (`openvino-bf16`), `precision` the decoder's.
     """
 
     seconds: dict[str, list[float]]
@@ -77,8 +77,8 @@ class Measured:
     peak_mb: float
     baseline_mb: float
     cpu_s: float
+    encoder: str
     precision: str
-    runtime: str
     threads: int
 
 

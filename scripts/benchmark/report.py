@@ -89,7 +89,8 @@ def _table(report: Report) -> Table:
     table.add_column("side")
     for name in (
         "batch",
-        "encoder on",
+        "encoder",
+        "decoder",
         f"s/{unit}: median\n(min-max)",
         f"{unit}s/s",
         "peak MB\n(before model)",
@@ -105,7 +106,8 @@ def _table(report: Report) -> Table:
         table.add_row(
             r.side,
             r.batch or "-",
-            r.runtime,
+            r.encoder,
+            r.precision,
             f"{s.median:.4g} ({s.min:.4g}-{s.max:.4g})",
             f"{r.per_second:.3g}",
             f"{r.peak_mb:,.0f} ({r.baseline_mb:,.0f})",

@@ -34,14 +34,16 @@ class Spread:
 class Row:
     """One side at one batch size; per image, or per prompt for `decoder`.
 
-    `seconds` is spread over the rounds, each round's figure being the median of its images. Memory is in MB;
-    `share_of_peak` is of the machine's measured matrix product in `precision`. `matched` is the share of the
-    stock masks that this side found too (IoU of at least .95). None is what cannot be told.
+    `seconds` is spread over the rounds, each round's figure being the median of its images. Memory is in MB.
+    `encoder` is the encoder's runtime and precision, `precision` what all else runs in. `share_of_peak` is
+    the time that the operations would take at the speed of the machine's measured matrix product, each part
+    in its own precision, by the time they took. `matched` is the share of the stock masks that this side
+    found too (IoU of at least .95). None is what cannot be told.
     """
 
     side: str
     batch: str
-    runtime: str
+    encoder: str
     precision: str
     rounds: int
     seconds: Spread
@@ -84,13 +86,11 @@ def rows(
         for batch in first.seconds:
             seconds = round_seconds(of_side, batch)
             gflop = _gflop(flops.get(side), first)
-            rate = None if gflop is None else gflop / median(seconds)
-            peak = gemm.get(first.precision)
             made.append(
                 Row(
                     side=side,
                     batch=batch,
-                    runtime=first.runtime,
+                    encoder=first.encoder,
                     precision=first.precision,
                     rounds=len(of_side),
                     seconds=Spread.of(seconds),
@@ -100,8 +100,8 @@ def rows(
                     baseline_mb=median(m.baseline_mb for m in of_side),
                     masks=sum(first.n_masks) / first.n_images if first.n_images else None,
                     gflop=gflop,
-                    gflop_per_s=rate,
-                    share_of_peak=None if rate is None or not peak else rate * 1e9 / peak,
+                    gflop_per_s=None if gflop is None else gflop / median(seconds),
+                    share_of_peak=_share_of_peak(flops.get(side), gflop, first, gemm, median(seconds)),
                     matched=matched.get(side),
                 )
             )
@@ -140,6 +140,16 @@ def read_masks(path: Path) -> list[list[Rle]]:
     """The masks that a process wrote."""
     images = json.loads(path.read_text("utf-8"))
     return [[Rle((m["size"][0], m["size"][1]), m["counts"]) for m in masks] for masks in images]
+
+
+def _share_of_peak(
+    flops: Flops | None, gflop: float | None, measured: Measured, gemm: Mapping[str, float], seconds: float
+) -> float | None:
+    encoder = gemm.get(measured.encoder.rpartition("-")[2])
+    rest = gemm.get(measured.precision)
+    if flops is None or gflop is None or not encoder or not rest:
+        return None
+    return (flops.encoder / encoder + (gflop * 1e9 - flops.encoder) / rest) / seconds
 
 
 def _gflop(flops: Flops | None, measured: Measured) -> float | None:

@@ -95,7 +95,7 @@ class StockSegmenter:
         """The stock predictor scales and encodes in one call: nothing to do before."""
         return self.encode(image)
 
-    def encode_batch(self, images: Sequence[EncodedImage]) -> list[StockImage]:
+    def encode_batch(self, images: Sequence[EncodedImage]) -> list[EncodedImage]:
         """The stock predictor takes one image at a time."""
         return [_own(image) for image in images]
 
