@@ -43,7 +43,7 @@ RUNTIMES = [
 ]
 
 
-@pytest.fixture(scope="module", params=RUNTIMES, ids=lambda value: "-".join(value))
+@pytest.fixture(scope="module", params=RUNTIMES, ids="-".join)
 def runtime(
     request: pytest.FixtureRequest, checkpoint: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Precision, ImageEncoder, SamSegmenter]:
