@@ -127,7 +127,11 @@ def run(options: argparse.Namespace, start: Start) -> Report:
 
 def notes(options: argparse.Namespace, checkpoint: str) -> list[str]:
     """How the figures are to be read."""
-    said = ["stock: fp32, torch's default allocator and layout, 64 points per batch, all boxes in one call"]
+    said = ["stock: fp32, torch's default allocator and layout"]
+    if options.benchmark == "ingest":
+        said[0] += ", all of an image's boxes in one call"
+    if options.benchmark in ("auto", "classify"):
+        said[0] += ", 64 points per batch"
     if options.model == "vit_t":
         said.append("stock's encoder is MobileSAM's own code, batch norms as they are")
     if not checkpoint:

@@ -63,19 +63,22 @@ def lines(report: Report) -> list[str]:
     """What stands below the table."""
     m = report.machine
     gemm = ", ".join(f"{name} {rate / 1e9:,.0f}" for name, rate in report.gemm.items())
+    alone = report.benchmark in ("encoder", "decoder")
     units = [
         f"{side}: encoder {f.encoder / 1e9:.1f}, one prompt {f.prompt / 1e9:.2f}"
         for side, f in report.flops.items()
+        if not alone
     ]
+    timed = f"every batch {report.n_images} times each" if alone else f"{report.n_images} images each"
     return [
         *(_ratio_line(r) for r in report.ratios),
         "",
-        f"GFLOP: {'; '.join(units)}",
+        *([f"GFLOP: {'; '.join(units)}"] if units else []),
         f"Matrix product, measured peak: {gemm} GFLOP/s",
         f"{m['cpu']}, {m['cores']} cores ({m['isa']}), {m['ram_gb']} GB; {m['system']}"
         + (f"; {m['gpu']}" if "gpu" in m else ""),
         f"commit {report.commit}; " + ", ".join(f"{k} {v}" for k, v in report.versions.items()),
-        f"{report.date}; {report.rounds} rounds in turn, {report.n_images} images each; "
+        f"{report.date}; {report.rounds} rounds in turn, {timed}; "
         f"{report.threads} threads; {report.model} ({report.weights}) on {report.device}; {report.data}",
         *(f"- {note}" for note in report.notes),
     ]

@@ -98,7 +98,7 @@ def rows(
                     cpu_s=median(m.cpu_s for m in of_side),
                     peak_mb=median(m.peak_mb for m in of_side),
                     baseline_mb=median(m.baseline_mb for m in of_side),
-                    masks=sum(first.n_masks) / first.n_images if first.n_images else None,
+                    masks=sum(first.n_masks) / first.n_images if first.n_masks else None,
                     gflop=gflop,
                     gflop_per_s=None if gflop is None else gflop / median(seconds),
                     share_of_peak=_share_of_peak(flops.get(side), gflop, first, gemm, median(seconds)),

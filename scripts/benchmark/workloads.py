@@ -111,6 +111,7 @@ def repeated(plan: Plan, work: Callable[[int], Callable[[], object]], times: int
             done = timed(run, plan.device)
             tally.seconds.setdefault(str(size), []).append(done.seconds / size)
             tally.cpu_s += done.cpu_s
+    tally.n_images = times
     tally.peak_mb = peak_mb()
     return tally
 
