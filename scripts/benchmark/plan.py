@@ -62,12 +62,12 @@ class Measured:
     """What a process measured.
 
     `seconds` is the time of each image (of `ingest`: of the run, divided by its images; of `decoder`: per
-    prompt) by batch size, which is "" where there is only one. `n_images` were timed (of
-    `encoder` and `decoder`: how often a batch was); `n_masks` are the masks
-    of each (of `ingest`: of all); `n_encoded` and `n_prompts` what the networks were asked during the timed
-    work, where the side counts it. `peak_mb` is the most memory the process held until the work was done,
-    `baseline_mb` what it held before the model was loaded, imports included; `cpu_s` the CPU time of the
-    timed work. `encoder` is the encoder's runtime and precision (`openvino-bf16`), `precision` the decoder's.
+    prompt) by batch size, which is "" where there is only one. `n_images` were timed (of `encoder` and
+    `decoder`: how often each batch was); `n_masks` are the masks of each (of `ingest`: of all); `n_encoded`
+    and `n_prompts` what the networks were asked during the timed work, where the side counts it. `peak_mb` is
+    the most memory the process held until the work was done, `baseline_mb` what it held before the model was
+    loaded, imports included; `cpu_s` the CPU time of the timed work. `encoder` is the encoder's runtime and
+    precision (`openvino-bf16`), `precision` the decoder's.
     """
 
     seconds: dict[str, list[float]]
