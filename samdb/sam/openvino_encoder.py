@@ -9,9 +9,9 @@ median of 8; ViT-B: CPU seconds / 2 beside other programs, median of 3; the allo
 | torch fp32 / bf16 | .40 / .18 | 4.9 / 2.3 |
 | OpenVINO fp32 / bf16 | .34 / .14 | 4.1 / 1.4 |
 
-In bf16 both are equally far from fp32 (`tests/sam/test_runtimes_golden.py`). Reading an export and compiling it
-takes 0.4 s more than torch alone; OpenVINO's own cache of compiled models would save 0.25 s of them for 28 MB,
-and is left out.
+In bf16 both are equally far from fp32 (`tests/sam/test_runtimes_golden.py`). Reading an export and compiling
+it takes 0.4 s more than torch alone; OpenVINO's own cache of compiled models would save 0.25 s of them for
+28 MB, and is left out.
 """
 
 from __future__ import annotations
