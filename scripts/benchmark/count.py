@@ -20,7 +20,7 @@ from samdb.core.prompt import Prompt
 from samdb.core.sample import Sample
 from samdb.datasets.images import read_image
 from samdb.pipelines.cutting import CutSettings, PromptMode, cut_image
-from samdb.ports import Segmenter
+from samdb.ports import EncodedImage, Segmenter
 from scripts.benchmark import networks
 from scripts.benchmark.flops import count_flops
 from scripts.benchmark.ours import load_ours
@@ -39,12 +39,14 @@ def count(plan: Plan) -> Flops:
 
         stock = load_stock(plan)
         stock.sam.requires_grad_(False)  # the counter follows gradients else, where there are none
-        encoder = count_flops(lambda: stock.encode_now(pixels))
-        return Flops(encoder, _prompt(stock, pixels), None)
+        image = stock.encode(pixels)
+        encoder = count_flops(lambda: stock.ensure_encoded(image))
+        return Flops(encoder, _prompt(stock, image), None)
     segmenter = load_ours(plan, runtime="torch")
     encoder = count_flops(lambda: segmenter.encode(pixels))
-    whole = [count_flops(lambda i=image: _work(plan, segmenter, *i)) for image in _images(plan)]  # type: ignore[misc]
-    return Flops(encoder, _prompt(segmenter, pixels), sum(whole) / len(whole))
+    prompt = _prompt(segmenter, segmenter.encode(pixels))
+    whole = [count_flops(lambda i=each: _work(plan, segmenter, *i)) for each in _images(plan)]  # type: ignore[misc]
+    return Flops(encoder, prompt, sum(whole) / len(whole))
 
 
 def _unit(plan: Plan) -> Flops:
@@ -60,12 +62,10 @@ def _unit(plan: Plan) -> Flops:
     return Flops(each, 0.0, each) if plan.benchmark == "encoder" else Flops(0.0, each, each)
 
 
-def _prompt(segmenter: Segmenter, pixels: NDArray[np.uint8]) -> float:
-    """Of one box, asked with others; of an image that is encoded already."""
-    image = segmenter.encode(pixels)
+def _prompt(segmenter: Segmenter, image: EncodedImage) -> float:
+    """Of one box, asked with others."""
     height, width = image.size_hw
     box = (width * 0.25, height * 0.25, width * 0.75, height * 0.75)
-    segmenter.prompt(image, [Prompt(box_xyxy=box)])  # the stock side encodes now
     return count_flops(lambda: segmenter.prompt(image, [Prompt(box_xyxy=box)] * _PROMPTS)) / _PROMPTS
 
 

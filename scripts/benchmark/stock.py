@@ -99,11 +99,12 @@ class StockSegmenter:
         """The stock predictor takes one image at a time."""
         return [_own(image) for image in images]
 
-    def encode_now(self, image: NDArray[np.uint8]) -> StockImage:
-        """The same, encoded at once."""
-        taken = self.encode(image)
-        self._ensure(taken)
-        return taken
+    def ensure_encoded(self, image: StockImage) -> None:
+        """Run the encoder unless it has run for this image."""
+        with self._lock:
+            if image.backbone is None:
+                image.predictor.set_image(image.pixels)
+                image.backbone = self._seen["backbone"]
 
     def warm_up(self, pixels: NDArray[np.uint8]) -> None:
         """Run everything once, with one batch of 64 points instead of 16: a minute saved."""
@@ -114,7 +115,7 @@ class StockSegmenter:
         """For each prompt (boxes only) its masks, the single-mask output first."""
         image = _own(image)
         with self._lock, torch.no_grad():
-            self._ensure(image)
+            self.ensure_encoded(image)
             if not prompts:
                 return []
             boxes = self._boxes(image, [p.box_xyxy for p in prompts])
@@ -154,7 +155,7 @@ class StockSegmenter:
         if parts - {"neck", "backbone", "token"}:
             raise ModelError("the benchmark's stock side knows the recipes neck, backbone, token and blend")
         with self._lock, torch.no_grad():
-            self._ensure(image)
+            self.ensure_encoded(image)
             tokens = self._box_tokens(image, masks)[:, 0] if masks and "token" in parts else None
         assert image.backbone is not None  # it has been through the encoder
         features = {"neck": image.predictor.features, "backbone": image.backbone}
@@ -171,7 +172,7 @@ class StockSegmenter:
         """The mean of the image embedding (256,), padding left out."""
         image = _own(image)
         with self._lock:
-            self._ensure(image)
+            self.ensure_encoded(image)
             rows, cols = (-(-v // 16) for v in Frame(image.size_hw).input_hw)
             return normalise(image.predictor.features[0, :, :rows, :cols].mean(dim=(1, 2)).cpu().numpy())
 
@@ -201,12 +202,6 @@ class StockSegmenter:
             return seen["masks"]
 
         decoder.predict_masks = predict_masks
-
-    def _ensure(self, image: StockImage) -> None:
-        if image.backbone is None:
-            with self._lock:
-                image.predictor.set_image(image.pixels)
-                image.backbone = self._seen["backbone"]
 
     def _keep(self, image: StockImage, neck: Tensor) -> None:
         """The generator forgets its image when it is done: the next steps go on from what it computed."""
