@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Annotated, Literal
@@ -123,6 +124,8 @@ def _tell(done: IngestReport, more: str) -> None:
     show.problems(labels, f"{_count(len(labels), 'label')} left out:", more=more)
     kept = f", {done.n_unchanged:,} unchanged" if done.n_unchanged else ""
     gone = f", {_count(done.n_removed, 'outdated segment')} removed" if done.n_removed else ""
+    if done.n_ingested:
+        show.say(f"{100 * done.sam_share:.0f} % of the time inside SAM")
     show.done(
         f"{_count(done.n_ingested, 'image')} ingested{kept}: {_count(done.n_segments, 'new segment')}{gone} "
         f"({done.seconds:.1f} s, {done.images_per_s:.2f} images/s)"
@@ -154,6 +157,8 @@ def _write(done: IngestReport, dataset: Dataset, path: Path) -> None:
         "n_removed": done.n_removed,
         "seconds": done.seconds,
         "images_per_s": done.images_per_s,
+        "sam_share": done.sam_share,
+        "profile": dataclasses.asdict(done.profile),
         "quarantined": [{"image_id": p.image_id, "reason": p.reason} for p in done.quarantined],
         "problems": [{"image_id": p.image_id, "reason": p.reason} for p in done.problems],
         "label_files": list(dataset.problems()),

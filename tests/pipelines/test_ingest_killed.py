@@ -17,6 +17,7 @@ from samdb.core.boxes import Box
 from samdb.core.points import Point
 from samdb.errors import StoreError, StoreUnavailableError
 from samdb.pipelines.ingest import IngestProgress
+from samdb.ports import VectorStore
 from samdb.stores import edge_folder
 from samdb.stores.edge import EdgeStore
 from samdb.stores.layout import IMAGES, SEGMENTS
@@ -167,6 +168,14 @@ def test_a_replacing_ingest_killed_while_it_writes_ends_with_the_points_of_an_un
     store.close()
 
 
+def wait_until_stored(store: VectorStore, n_images: int) -> None:
+    """Wait until the thread that writes has entered so many images in the ledger."""
+    until = time.monotonic() + PATIENCE_S
+    while store.count(IMAGES) < n_images:
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
 def child(world: Path, store: Path, kill_after_s: float) -> bool:
     """Ingest in another process and kill it; False when it was done before."""
     command = [sys.executable, "-m", "tests.pipelines.ingest_child", str(world), str(store), "auto"]
@@ -192,8 +201,9 @@ def test_a_full_disk_stops_the_run_with_advice_and_loses_nothing(
     lay_out(store, dict.fromkeys(RECIPES, DIM))
 
     def fill(at: IngestProgress) -> None:
-        # the real disk, with a limit that it cannot meet: the first eight images are stored already
+        # the real disk, with a limit that it cannot meet once the first eight images are stored
         if at.n_seen == 9:
+            wait_until_stored(store, 8)
             monkeypatch.setattr(edge_folder, "MIN_FREE_BYTES", 2**62)
 
     with pytest.raises(StoreError, match=r"is full .* free some space and run the command again") as full:
@@ -231,6 +241,7 @@ def test_a_server_that_dies_stops_the_run_and_the_next_run_ends_as_if_nothing_ha
 
     def die(at: IngestProgress) -> None:
         if at.n_seen == 9:
+            wait_until_stored(store, 8)
             own_server.stop(kill=True)
 
     with pytest.raises(StoreUnavailableError) as dead:

@@ -1,0 +1,104 @@
+"""Ingest, last stage: points to the store, in an order that makes a kill harmless."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from samdb.core.ids import image_point_id
+from samdb.core.points import Condition, Point, Where
+from samdb.core.sample import Sample
+from samdb.pipelines.ingest_profile import Stopwatch
+from samdb.pipelines.ledger import PENDING, LedgerEntry
+from samdb.ports import VectorStore
+from samdb.stores.layout import IMAGES, SEGMENTS
+
+#: images whose points are made durable together (an fsync costs about 12 ms); a killed run repeats at most
+#: these, and the few that are on their way
+IMAGES_PER_FLUSH = 8
+
+
+@dataclass(frozen=True, slots=True)
+class ImagePoints:
+    """An image's segments, which replace those that it had, and its point in the ledger."""
+
+    sample: Sample
+    segments: Sequence[Point]
+    ledger: Point
+
+
+@dataclass(frozen=True, slots=True)
+class MovedImage:
+    """An unchanged image that is somewhere else now: searches look for its file there."""
+
+    image_id: str
+    path: Path
+
+
+class Writer:
+    """Writes images in small groups, always in the same order: what the ledger says of an earlier cut is
+    withdrawn, then segments, orphans away, all of it durable, and only then the ledger.
+
+    `dataset` is whose images these are. Only one thread uses the store while this one does.
+    """
+
+    def __init__(
+        self, store: VectorStore, dataset: str, ledger: Mapping[str, LedgerEntry], stopwatch: Stopwatch
+    ) -> None:
+        self._store = store
+        self._dataset = dataset
+        self._ledger = ledger
+        self._stopwatch = stopwatch
+        self._waiting: list[ImagePoints] = []
+        self.n_removed = 0
+
+    def write(self, item: ImagePoints | MovedImage) -> None:
+        """Write an image with the others of its group once that is full, or where an unchanged one is now."""
+        if isinstance(item, MovedImage):
+            with self._stopwatch("write"):
+                point_id = image_point_id(self._dataset, item.image_id)
+                self._store.set_payload(IMAGES, [point_id], {"path": str(item.path)})
+            return
+        self._waiting.append(item)
+        if len(self._waiting) >= IMAGES_PER_FLUSH:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write the group, full or not."""
+        if not self._waiting:
+            return
+        with self._stopwatch("write"):
+            self._withdraw()
+            points = [p for image in self._waiting for p in image.segments]
+            if points:
+                self._store.upsert(SEGMENTS, points)
+            self._remove_orphans({p.id for p in points})
+            self._store.flush(SEGMENTS)
+            self._store.upsert(IMAGES, [image.ledger for image in self._waiting])
+            self._store.flush(IMAGES)
+        self._waiting.clear()
+
+    def _withdraw(self) -> None:
+        """Else, killed half-way and then run with the earlier settings, the next run would find these images
+        done and leave them half replaced.
+        """
+        replaced = [image.ledger.id for image in self._waiting if image.sample.image_id in self._ledger]
+        if replaced:
+            self._store.set_payload(IMAGES, replaced, PENDING)
+            self._store.flush(IMAGES)
+
+    def _remove_orphans(self, written: set[str]) -> None:
+        """Delete segments that these images had before and no longer have."""
+        by_dataset: dict[str, list[str]] = {}
+        for image in self._waiting:
+            by_dataset.setdefault(image.sample.dataset, []).append(image.sample.image_id)
+        for dataset, image_ids in by_dataset.items():
+            where: Where = (
+                Condition("dataset", "=", (dataset,)),
+                Condition("image_id", "=", tuple(image_ids)),
+            )
+            orphans = [p.id for p in self._store.scroll(SEGMENTS, where) if p.id not in written]
+            if orphans:
+                self._store.delete(SEGMENTS, ids=orphans)
+                self.n_removed += len(orphans)
