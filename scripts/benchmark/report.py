@@ -127,7 +127,8 @@ def _ratio_line(ratio: Ratio) -> str:
     batch = f", batch {ratio.batch}" if ratio.batch else ""
     return (
         f"{ratio.side}{batch}: {ratio.speed:.2f} x stock's speed "
-        f"({ratio.speed_min:.2f}-{ratio.speed_max:.2f} by round), {ratio.peak_memory:.2f} x its peak memory"
+        f"({ratio.speed_min:.2f}-{ratio.speed_max:.2f} by round; by CPU time {ratio.cpu_time:.2f}), "
+        f"{ratio.peak_memory:.2f} x its peak memory"
     )
 
 

@@ -60,8 +60,9 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
-    """How many times as fast as stock a side is (stock seconds / its seconds), as medians and the spread of
-    the ratio within each round; and its peak memory as a share of stock's.
+    """How many times as fast as stock a side is (stock seconds / its seconds): of the medians, and the spread
+    of each round's own ratio; the same of the CPU time, which other jobs disturb less (all batch sizes
+    together); and its peak memory as a share of stock's.
     """
 
     side: str
@@ -69,6 +70,7 @@ class Ratio:
     speed: float
     speed_min: float
     speed_max: float
+    cpu_time: float
     peak_memory: float
 
 
@@ -115,10 +117,11 @@ def ratios(runs: Sequence[Run]) -> list[Ratio]:
     for side in dict.fromkeys(run.plan.name for run in runs if run.plan.side != "stock"):
         ours = [run.measured for run in runs if run.plan.name == side]
         memory = median(m.peak_mb for m in ours) / median(m.peak_mb for m in stock)
+        cpu = median(m.cpu_s for m in stock) / median(m.cpu_s for m in ours)
         for batch in ours[0].seconds:
             peer, own = round_seconds(stock, batch), round_seconds(ours, batch)
             each = [p / o for p, o in zip(peer, own, strict=True)]
-            made.append(Ratio(side, batch, median(peer) / median(own), min(each), max(each), memory))
+            made.append(Ratio(side, batch, median(peer) / median(own), min(each), max(each), cpu, memory))
     return made
 
 

@@ -85,6 +85,7 @@ class StockSegmenter:
         self.n_prompts = self.n_encoded = 0
         self._lock = threading.RLock()  # the stock code is made for one thread
         self._seen: dict[str, Any] = {}
+        self._wants_masks = False
         self._listen()
 
     def encode(self, image: NDArray[np.uint8]) -> StockImage:
@@ -119,10 +120,12 @@ class StockSegmenter:
             if not prompts:
                 return []
             boxes = self._boxes(image, [p.box_xyxy for p in prompts])
+            self._wants_masks = True
             masks, _, _ = image.predictor.predict_torch(
                 None, None, boxes=boxes, multimask_output=True, return_logits=True
             )
-            low_res, quality = self._seen["masks"]
+            self._wants_masks = False
+            low_res, quality = self._seen.pop("masks")
             tokens = self._seen["tokens"].cpu().numpy()
             single = self.sam.postprocess_masks(
                 low_res[:, :1], image.predictor.input_size, image.predictor.original_size
@@ -197,9 +200,11 @@ class StockSegmenter:
         predict = decoder.predict_masks
 
         def predict_masks(*args: Any, **kwargs: Any) -> Any:
-            seen["masks"] = predict(*args, **kwargs)
-            self.n_prompts += len(seen["masks"][1])
-            return seen["masks"]
+            found = predict(*args, **kwargs)
+            self.n_prompts += len(found[1])
+            if self._wants_masks:  # 1 MB a prompt: kept for longer, they would count as the peer's memory
+                seen["masks"] = found
+            return found
 
         decoder.predict_masks = predict_masks
 

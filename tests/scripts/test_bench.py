@@ -102,7 +102,15 @@ def test_auto_prints_one_json_object_with_stable_keys(data: Path, capsys: pytest
     assert set(report) == KEYS
     assert set(report["rows"][0]) == ROW_KEYS
     assert [r["side"] for r in report["rows"]] == ["samdb exact", "samdb fast", "stock"]
-    assert set(report["ratios"][0]) == {"side", "batch", "speed", "speed_min", "speed_max", "peak_memory"}
+    assert set(report["ratios"][0]) == {
+        "side",
+        "batch",
+        "speed",
+        "speed_min",
+        "speed_max",
+        "cpu_time",
+        "peak_memory",
+    }
     assert [r["speed"] for r in report["ratios"]] == [4.0, 4.0]
     assert report["rows"][0]["matched"] == 1.0
     assert {"cpu", "cores", "isa", "ram_gb", "system"} <= set(report["machine"])

@@ -46,11 +46,12 @@ def test_a_round_counts_as_the_median_of_its_images_and_a_side_as_the_median_of_
 
 def test_the_ratio_is_stock_by_samdb_and_so_is_every_rounds() -> None:
     ours = runs_of(OURS, measured([1.0]), measured([2.0]), measured([4.0]))
-    stock = runs_of(STOCK, *(measured([s], peak_mb=1000.0) for s in (8.0, 10.0, 12.0)))
+    stock = runs_of(STOCK, *(measured([s], peak_mb=1000.0, cpu_s=s) for s in (8.0, 10.0, 12.0)))
     (ratio,) = ratios([*ours, *stock])
     assert ratio.side == "samdb exact"
     assert ratio.speed == 5.0  # 10 / 2
     assert (ratio.speed_min, ratio.speed_max) == (3.0, 8.0)  # 12 / 4 and 8 / 1
+    assert ratio.cpu_time == 5.0  # 10 / 2
     assert ratio.peak_memory == 0.5
 
 
