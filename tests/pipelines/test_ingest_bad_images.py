@@ -231,6 +231,12 @@ def test_the_report_says_what_was_done(run: Run) -> None:
     seconds, speed = run.report["seconds"], run.report["images_per_s"]
     assert isinstance(seconds, float)
     assert speed == pytest.approx(10 / seconds)
+    profile, share = run.report["profile"], run.report["sam_share"]
+    assert isinstance(profile, dict)
+    assert isinstance(share, float)
+    assert share == pytest.approx((profile["encode_s"] + profile["decode_s"]) / seconds)
+    assert profile.keys() == {"read_s", "encode_s", "decode_s", "finish_s", "write_s"}
+    assert f"{100 * share:.0f} % of the time inside SAM" in run.finished.said
 
 
 def test_every_segment_has_its_vectors_and_lies_in_its_image(run: Run) -> None:
