@@ -79,7 +79,7 @@ def run(options: argparse.Namespace, start: Start) -> Report:
     """Do all of one benchmark. Raises SamdbError when a process fails or the options cannot be used."""
     if options.n < 1 or (options.images or 1) < 1:
         raise ConfigError("--n and --images must be at least 1")
-    load_before = load_average()
+    load_before, measured_commit = load_average(), commit()  # the working tree may move on meanwhile
     checkpoint = _checkpoint(options.model, options.benchmark)
     alone = options.benchmark in ("encoder", "decoder")
     material = (
@@ -105,7 +105,7 @@ def run(options: argparse.Namespace, start: Start) -> Report:
     return Report(
         benchmark=options.benchmark,
         date=datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
-        commit=commit(),
+        commit=measured_commit,
         machine={**machine(), **gpu},
         versions=versions(),
         threads=runs[0].measured.threads,
