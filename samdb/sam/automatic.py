@@ -177,7 +177,7 @@ def _ask(
 
 def _telling_points(coords: NDArray[np.float32], view: View) -> NDArray[np.int64]:
     rows, columns = view.frame.cells_hw
-    contrast = feature_contrast(view.features.backbone[0, :, :rows, :columns].cpu().numpy())
+    contrast = feature_contrast(view.features.neck[0, :, :rows, :columns].cpu().numpy())
     cells = (coords[:, ::-1] // CELL_PX).astype(np.int64)
     return most_telling(np.minimum(cells, (rows - 1, columns - 1)), contrast, _FAST_SHARE)
 

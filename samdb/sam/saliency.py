@@ -8,21 +8,25 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+#: side of the block of cells that one is compared with: with half of the points and the neck's features, 5
+#: loses nothing on 30 BDD100K frames (recall of labelled boxes 54.8 %, as with all points), 3 half a point
+_SIDE = 5
+
 
 def feature_contrast(features: NDArray[np.float32]) -> NDArray[np.float32]:
-    """How much each cell of features (C, R, W) differs from its eight neighbours (R, W): 1 - mean cosine.
+    """How much each cell of features (C, R, W) differs from the 24 around it (R, W): 1 - mean cosine.
 
     The grid's edge is repeated outwards.
     """
     _, rows, columns = features.shape
     norms = np.linalg.norm(features, axis=0)
     unit = features / np.where(norms > 0, norms, 1)
-    padded = np.pad(unit, ((0, 0), (1, 1), (1, 1)), mode="edge")
-    # the sum over the eight neighbours is that over the 3 x 3 block without its middle
-    down = padded[:, :-2] + padded[:, 1:-1] + padded[:, 2:]
-    around = down[:, :, :-2] + down[:, :, 1:-1] + down[:, :, 2:] - unit
-    assert around.shape[1:] == (rows, columns)
-    return np.asarray(1 - np.einsum("crw,crw->rw", unit, around) / 8, dtype=np.float32)
+    reach = _SIDE // 2
+    padded = np.pad(unit, ((0, 0), (reach, reach), (reach, reach)), mode="edge")
+    # the sum over the cells around it is that over the whole block without its middle
+    down = sum(padded[:, i : i + rows] for i in range(_SIDE))
+    around = sum(down[:, :, i : i + columns] for i in range(_SIDE)) - unit
+    return np.asarray(1 - np.einsum("crw,crw->rw", unit, around) / (_SIDE**2 - 1), dtype=np.float32)
 
 
 def most_telling(

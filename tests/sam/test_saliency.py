@@ -16,12 +16,12 @@ def two_materials() -> np.ndarray:
     return features
 
 
-def test_contrast_is_one_less_the_mean_cosine_to_the_eight_neighbours() -> None:
+def test_contrast_is_one_less_the_mean_cosine_to_the_cells_around() -> None:
     contrast = feature_contrast(two_materials())
     assert contrast.shape == (5, 6)
-    assert contrast[2, 3] == pytest.approx(1.0)  # unlike all eight
-    assert contrast[1, 2] == pytest.approx(1 / 8)  # one of its eight is unlike it
-    assert contrast[0, 0] == pytest.approx(0.0, abs=1e-6)
+    assert contrast[2, 3] == pytest.approx(1.0)  # unlike all 24
+    assert contrast[1, 2] == pytest.approx(1 / 24)  # one of its 24 is unlike it
+    assert contrast[0, 0] == pytest.approx(0.0, abs=1e-6)  # more than two cells away
 
 
 def test_the_length_of_a_feature_does_not_matter() -> None:
@@ -33,8 +33,8 @@ def test_the_length_of_a_feature_does_not_matter() -> None:
 def test_the_grids_edge_repeats_outwards() -> None:
     features = np.zeros((2, 1, 2), dtype=np.float32)
     features[0, 0, 0] = features[1, 0, 1] = 1.0
-    # of a cell's eight neighbours two repeat itself and three lie beyond the edge on its side: 3 are unlike
-    assert feature_contrast(features)[0] == pytest.approx([3 / 8, 3 / 8])
+    # the 5 columns around a cell: itself and what lies beyond it (3), the other one and what lies beyond (2)
+    assert feature_contrast(features)[0] == pytest.approx([10 / 24, 10 / 24])
 
 
 def test_a_cell_without_features_is_no_division_by_zero() -> None:
