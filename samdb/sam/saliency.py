@@ -24,8 +24,8 @@ def feature_contrast(features: NDArray[np.float32]) -> NDArray[np.float32]:
     reach = _SIDE // 2
     padded = np.pad(unit, ((0, 0), (reach, reach), (reach, reach)), mode="edge")
     # the sum over the cells around it is that over the whole block without its middle
-    down = sum(padded[:, i : i + rows] for i in range(_SIDE))
-    around = sum(down[:, :, i : i + columns] for i in range(_SIDE)) - unit
+    down = np.add.reduce([padded[:, i : i + rows] for i in range(_SIDE)])
+    around = np.add.reduce([down[:, :, i : i + columns] for i in range(_SIDE)]) - unit
     return np.asarray(1 - np.einsum("crw,crw->rw", unit, around) / (_SIDE**2 - 1), dtype=np.float32)
 
 
