@@ -23,6 +23,9 @@ FLAG_SUB_CELL = "sub_cell"
 #: flag of an automatic segment of a labelled image that touches no labelled object: known not to be one
 FLAG_BACKGROUND = "background"
 
+#: flag of a labelled object's mask that the automatic search found again, and which therefore is stored once
+FLAG_FOUND = "found"
+
 
 @dataclass(frozen=True, slots=True)
 class Segment:

@@ -44,8 +44,8 @@ def cut_image(
 
     Labels prompt SAM with their box; a label with a mask keeps its own mask as the whole. Of the other
     outputs for that box those that lie inside are parts. Automatic masks that repeat a labelled object are
-    dropped, those inside one become its parts and inherit its class. Labels marked ignore prompt nothing,
-    yet what touches them is not background.
+    dropped and the object is flagged as found, those inside one become its parts and inherit its class.
+    Labels marked ignore prompt nothing, yet what touches them is not background.
     """
     return assemble(segmenter, find_pieces(segmenter, image, sample, settings), sample, run)
 
@@ -61,7 +61,7 @@ def find_pieces(sam: Sam, image: EncodedImage, sample: Sample, settings: CutSett
         labels = usable_labels(sample.labels, image.size_hw, problems)
         pieces += label_pieces(sam, image, labels, problems)
     if settings.prompts in ("auto", "both"):
-        pieces += grid_pieces(sam, image, sample, pieces)
+        pieces = grid_pieces(sam, image, sample, pieces)
     pieces = _once_each(pieces)
     description = sam.describe(image, [p.candidate for p in pieces], settings.recipes)
     return Pieces(tuple(pieces), description, tuple(problems))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from samdb.core.boxes import box_problem, clip_box
 from samdb.core.masks import Rle, mask_containment, mask_iou, mask_union
 from samdb.core.prompt import MaskCandidate
 from samdb.core.sample import Label, Sample
-from samdb.core.segment import FLAG_BACKGROUND
+from samdb.core.segment import FLAG_BACKGROUND, FLAG_FOUND
 from samdb.pipelines.piece import Piece, Sam
 from samdb.ports import EncodedImage
 
@@ -22,12 +23,17 @@ _TOUCH = 0.05
 
 
 def grid_pieces(sam: Sam, image: EncodedImage, sample: Sample, labelled: Sequence[Piece]) -> list[Piece]:
-    """Automatic masks that are not there already, flagged when they surely show no labelled object."""
+    """The labelled pieces, flagged when an automatic mask repeats them, and the automatic masks that are not
+    there already, flagged when they surely show no labelled object."""
     found = _different(sam.automatic(image))
     masks = [c.mask for c in found]
     again = mask_iou(masks, [p.candidate.mask for p in labelled]) >= _SAME_IOU
     background = _background(masks, sample, image.size_hw)
-    return [
+    known = [
+        replace(piece, flags=(*piece.flags, FLAG_FOUND)) if found_again else piece
+        for piece, found_again in zip(labelled, again.any(axis=0), strict=True)
+    ]
+    return known + [
         Piece(
             candidate,
             f"grid:{hashlib.sha1(candidate.mask.counts.encode()).hexdigest()[:20]}",

@@ -12,7 +12,7 @@ import pytest
 from samdb.core.boxes import Box
 from samdb.core.masks import Rle, mask_containment, mask_iou
 from samdb.core.sample import Label, Sample
-from samdb.core.segment import FLAG_BACKGROUND, FLAG_SUB_CELL, Segment
+from samdb.core.segment import FLAG_BACKGROUND, FLAG_FOUND, FLAG_SUB_CELL, Segment
 from samdb.pipelines.cutting import Cut, CutSettings, PromptMode, cut_image
 from samdb.sam.segmenter import SamSegmenter
 from tests.pipelines.ingest_worlds import Pixels, RectangleSegmenter, filled, noise
@@ -127,6 +127,9 @@ def test_problems_of_the_sample_are_passed_on() -> None:
 def test_an_automatic_mask_of_a_labelled_object_is_that_object_again() -> None:
     segments = by_box(cut(sample_of(CAR), "both", [(21, 21, 60, 60), (20, 20, 44, 59)]))
     assert segments.keys() == {WHOLE, LEFT, UPPER_LEFT}
+    # 1521 of the object's 1600 px and nothing else; the quarter was not found again
+    assert FLAG_FOUND in segments[WHOLE].flags
+    assert FLAG_FOUND not in segments[UPPER_LEFT].flags
 
 
 def test_an_automatic_mask_inside_a_labelled_object_is_its_part() -> None:
