@@ -30,8 +30,8 @@ def grid_pieces(sam: Sam, image: EncodedImage, sample: Sample, labelled: Sequenc
     again = mask_iou(masks, [p.candidate.mask for p in labelled]) >= _SAME_IOU
     background = _background(masks, sample, image.size_hw)
     known = [
-        replace(piece, flags=(*piece.flags, FLAG_FOUND)) if found_again else piece
-        for piece, found_again in zip(labelled, again.any(axis=0), strict=True)
+        replace(piece, flags=(*piece.flags, FLAG_FOUND)) if again[:, i].any() else piece
+        for i, piece in enumerate(labelled)
     ]
     return known + [
         Piece(

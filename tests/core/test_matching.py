@@ -15,7 +15,8 @@ def matched(
     scores: list[float], boxes: list[tuple[float, ...]], ignored: tuple[bool, bool] = (False, False)
 ) -> list[int]:
     truth = np.array([LEFT, RIGHT])
-    return match_boxes(np.array(scores), np.array(boxes).reshape(-1, 4), truth, np.array(ignored)).tolist()
+    found = match_boxes(np.array(scores), np.array(boxes).reshape(-1, 4), truth, np.array(ignored))
+    return [int(i) for i in found]
 
 
 def test_the_highest_score_takes_the_box_and_a_second_one_is_wrong() -> None:
