@@ -50,6 +50,7 @@ OWNERS: dict[str, frozenset[str]] = {
         "grpc": "stores",
         "tenacity": "stores",
         "sklearn": "bank",
+        "pytorch_metric_learning": "bank",
         "safetensors": "bank",
         "threadpoolctl": "bank",
         "matplotlib": "reports",
