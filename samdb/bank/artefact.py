@@ -1,4 +1,4 @@
-"""A bank as one safetensors file: the vectors as a matrix, the rest as JSON in its header."""
+"""A bank as one safetensors file: vectors and head as tensors, the rest as JSON in its header."""
 
 from __future__ import annotations
 
@@ -14,13 +14,15 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from samdb.bank.card import card_from_json, card_to_json
+from samdb.bank.head_file import head_fingerprint, head_of_tensors, head_tensors
 from samdb.bank.parse import items, mapping, optional_text, text, whole
 from samdb.core.bank import Bank, Prototype, PrototypeOrigin
 from samdb.core.segment import GRANULARITIES, Granularity
 from samdb.errors import BankError
 
-#: changes when a file of before could be misread
+#: changes when a file of before could be misread; a bank without a head is written as it always was
 FORMAT = "1"
+FORMAT_WITH_HEAD = "2"
 _KEY = "samdb_bank"
 
 
@@ -36,13 +38,14 @@ def write_bank_file(bank: Bank, path: Path) -> None:
     ]
     card, prototypes = card_to_json(bank.card), json.dumps(rows)
     header = {
-        "format": FORMAT,
+        "format": FORMAT_WITH_HEAD if bank.head else FORMAT,
         "card": card,
         "prototypes": prototypes,
         "sha256": _digest(matrix, card, prototypes),
     }
+    tensors = {"vectors": matrix, **(head_tensors(bank.head) if bank.head else {})}
     # under one key: safetensors writes several in any order, and equal banks would not be equal files
-    content = save({"vectors": matrix}, metadata={_KEY: json.dumps(header)})
+    content = save(tensors, metadata={_KEY: json.dumps(header)})
     partial = path.with_name(f"{path.name}.partial-{os.getpid()}")
     try:
         partial.write_bytes(content)
@@ -62,14 +65,21 @@ def read_bank_file(path: Path) -> Bank:
             if _KEY not in metadata:
                 raise BankError(f"{path} is a safetensors file, but not a bank that samdb exported")
             header = {key: text(value) for key, value in mapping(json.loads(metadata[_KEY])).items()}
-            if header["format"] != FORMAT:
+            if header["format"] not in (FORMAT, FORMAT_WITH_HEAD):
                 raise BankError(
-                    f"{path} has bank format {header['format']}, this samdb reads {FORMAT}: update samdb"
+                    f"{path} has bank format {header['format']}, this samdb reads {FORMAT} and "
+                    f"{FORMAT_WITH_HEAD}: update samdb"
                 )
-            matrix = np.asarray(file.get_tensor("vectors"))
+            tensors = {name: np.asarray(file.get_tensor(name)) for name in file.keys()}  # noqa: SIM118
+        matrix = tensors["vectors"]
         if header["sha256"] != _digest(matrix, header["card"], header["prototypes"]):
             raise BankError(f"{path} is damaged (its checksum differs): export or copy it again")
-        return Bank(card_from_json(header["card"]), _prototypes(header["prototypes"], matrix))
+        card = card_from_json(header["card"])
+        head = head_of_tensors(tensors) if header["format"] == FORMAT_WITH_HEAD else None
+        # the fingerprint is the head's checksum
+        if head is not None and head_fingerprint(head) != card.head:
+            raise BankError(f"{path} is damaged (its head is not the card's): export or copy it again")
+        return Bank(card, _prototypes(header["prototypes"], matrix), head)
     except (SafetensorError, OSError, KeyError, ValueError) as exc:
         raise BankError(f"{path} cannot be read as a bank ({exc}): export or copy it again") from exc
 

@@ -9,11 +9,13 @@ from samdb.core.bank import BankCard
 from samdb.errors import BankError
 
 _KEYS = frozenset(BankCard.__slots__)
+# left out where there is no head: such a card is what it was before there were heads
+_OF_HEADS = frozenset({"head", "inputs"})
 
 
 def card_to_json(card: BankCard) -> str:
     """The card as JSON with sorted keys; floats keep every bit."""
-    fields = {key: getattr(card, key) for key in _KEYS}
+    fields = {key: getattr(card, key) for key in (_KEYS if card.head else _KEYS - _OF_HEADS)}
     return json.dumps(fields, sort_keys=True, allow_nan=False, default=dict)
 
 
@@ -21,7 +23,7 @@ def card_from_json(card: str) -> BankCard:
     """The card that `card_to_json` wrote. Raises BankError on anything else."""
     try:
         raw = mapping(json.loads(card))
-        if set(raw) != _KEYS:
+        if set(raw) not in (_KEYS, _KEYS - _OF_HEADS):
             raise ValueError(f"it should have the keys {sorted(_KEYS)}")
         return BankCard(
             name=text(raw["name"]),
@@ -39,6 +41,8 @@ def card_from_json(card: str) -> BankCard:
             class_counts={k: whole(v) for k, v in mapping(raw["class_counts"]).items()},
             metrics={k: number(v) for k, v in mapping(raw["metrics"]).items()},
             created_at=text(raw["created_at"]),
+            head=text(raw.get("head", "")),
+            inputs=tuple(text(r) for r in items(raw.get("inputs", []))),
         )
     except ValueError as exc:
         raise BankError(

@@ -16,7 +16,8 @@ from samdb.core.vectors import Vector
 class BankSegment:
     """One segment to learn from: `class_name` None marks background.
 
-    `image_key` names its image, dataset included: held-out segments are chosen by image.
+    `image_key` names its image, dataset included: held-out segments are chosen by image. `object_key` names
+    the labelled object that it is, or is a part of, where that is known.
     """
 
     segment_id: str
@@ -24,6 +25,7 @@ class BankSegment:
     class_name: str | None
     granularity: Granularity
     image_key: str
+    object_key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,7 @@ class SegmentTable:
     class_names: tuple[str | None, ...]
     granularities: tuple[Granularity, ...]
     image_keys: tuple[str, ...]
+    object_keys: tuple[str, ...]
 
     @classmethod
     def of(cls, segments: Sequence[BankSegment]) -> SegmentTable:
@@ -54,6 +57,7 @@ class SegmentTable:
             class_names=tuple(s.class_name for s in ordered),
             granularities=tuple(s.granularity for s in ordered),
             image_keys=tuple(s.image_key for s in ordered),
+            object_keys=tuple(s.object_key for s in ordered),
         )
 
     def __len__(self) -> int:
@@ -78,4 +82,5 @@ class SegmentTable:
             class_names=tuple(self.class_names[i] for i in index),
             granularities=tuple(self.granularities[i] for i in index),
             image_keys=tuple(self.image_keys[i] for i in index),
+            object_keys=tuple(self.object_keys[i] for i in index),
         )

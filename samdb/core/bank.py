@@ -11,6 +11,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from samdb.core.head import Head
 from samdb.core.segment import Granularity
 from samdb.core.vectors import Vector, check_embedding
 
@@ -55,7 +56,8 @@ class BankCard:
     for them. `k_neighbours` prototypes vote, each with the weight exp((cosine - 1) / `vote_temperature`).
     `thresholds` maps a class to the score below which a segment is rejected, fitted on held-out segments
     like the two before; `metrics` says how that went. `class_counts` is how many segments each class was
-    learned from; `settings` what the bank was built with. `created_at` is UTC, ISO 8601.
+    learned from; `settings` what the bank was built with. `created_at` is UTC, ISO 8601. A bank with a `head`
+    (its fingerprint) compares projected vectors, which that head makes of embeddings of the recipes `inputs`.
     """
 
     name: str
@@ -73,9 +75,13 @@ class BankCard:
     created_at: str = ""
     fingerprint: str = ""
     dim: int = 0
+    head: str = ""
+    inputs: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_bank_name(self.name)
+        if bool(self.head) != bool(self.inputs):
+            raise ValueError(f"bank {self.label}: a head and the recipes it reads come together")
         if self.version < 1 or self.k_neighbours < 1 or self.n_prototypes < 1 or self.dim < 0:
             raise ValueError(f"bank {self.label}: version, k_neighbours and n_prototypes must be at least 1")
         if not (math.isfinite(self.vote_temperature) and self.vote_temperature > 0):
@@ -88,15 +94,23 @@ class BankCard:
         """Name and version as they are shown and typed: `default@3`."""
         return f"{self.name}@{self.version}"
 
+    @property
+    def embeddings(self) -> tuple[str, ...]:
+        """The recipes that SAM must embed a segment with, so that this bank can answer."""
+        return self.inputs or (self.recipe,)
+
 
 @dataclass(frozen=True, slots=True)
 class Bank:
-    """A bank in memory: its card and its prototypes, sorted by id."""
+    """A bank in memory: its card, its prototypes, sorted by id, and its head, if it was made with one."""
 
     card: BankCard
     prototypes: tuple[Prototype, ...]
+    head: Head | None = None
 
     def __post_init__(self) -> None:
+        if (self.head is None) == bool(self.card.head):
+            raise ValueError(f"bank {self.card.label} and its card disagree whether it has a head")
         if len(self.prototypes) != self.card.n_prototypes:
             raise ValueError(
                 f"bank {self.card.label} holds {len(self.prototypes)} prototypes, "

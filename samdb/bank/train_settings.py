@@ -1,0 +1,69 @@
+"""What a head is trained with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, TypeAlias, get_args
+
+from samdb.core.bank import Setting
+
+LossName: TypeAlias = Literal["prototypes", "softtriple", "subcenter", "proxyanchor"]
+LOSSES: tuple[LossName, ...] = get_args(LossName)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainSettings:
+    """The knobs of a trained head and its learned bank.
+
+    `members` MLPs (whitened input of `input_dim` numbers -> `hidden` -> `member_dim`) are trained from
+    different seeds and work as one. Each sees every class with a frequency of its size to the power 1 -
+    `balance`; its input gets Gaussian noise of standard deviation `noise` and `dropout`, as does its hidden
+    layer; `mixup` is the parameter of a beta distribution by which two segments are blended (0: none).
+    `margin` and `scale` are those of the loss, in its own units (cosine; degrees for `subcenter`).
+    `part_weight` is how much the cosine between a whole and its part counts beside the loss. Training lasts
+    at most `epochs`, in each of which as many segments are drawn as there are, and ends when the macro-F1 of
+    held-out images has not improved for `patience` of them. `average` is the decay per step of the weights'
+    running mean, which is what remains.
+    """
+
+    loss: LossName = "prototypes"
+    prototypes_per_class: int = 8
+    margin: float = 0.1
+    scale: float = 20.0
+    members: int = 3
+    input_dim: int = 384
+    hidden: int = 512
+    member_dim: int = 64
+    dropout: float = 0.3
+    noise: float = 0.3
+    mixup: float = 0.0
+    label_smoothing: float = 0.0
+    balance: float = 0.5
+    part_weight: float = 0.1
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.01
+    batch_size: int = 256
+    epochs: int = 40
+    patience: int = 10
+    average: float = 0.99
+    shrinkage: float = 0.1
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        whole = (self.prototypes_per_class, self.members, self.input_dim, self.hidden, self.member_dim)
+        if min(*whole, self.batch_size, self.epochs, self.patience) < 1:
+            raise ValueError(f"the sizes of a head and its training must be at least 1, got {self!r}")
+        if self.loss not in LOSSES:
+            raise ValueError(f"unknown loss {self.loss!r}: choose one of {', '.join(LOSSES)}")
+        shares = (self.dropout, self.balance, self.average, self.shrinkage, self.label_smoothing)
+        if not all(0 <= share <= 1 for share in shares):
+            raise ValueError(f"dropout, balance, average and the like are shares in [0, 1], got {self!r}")
+        if min(self.noise, self.mixup, self.part_weight, self.weight_decay, self.margin) < 0:
+            raise ValueError(f"noise, margin, weights and the like must not be negative, got {self!r}")
+        if self.learning_rate <= 0 or self.scale <= 0:
+            raise ValueError("learning_rate and scale must be positive")
+
+    def as_settings(self) -> Mapping[str, Setting]:
+        """The knobs as a bank's card keeps them."""
+        return {name: getattr(self, name) for name in self.__slots__}
