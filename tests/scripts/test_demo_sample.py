@@ -108,9 +108,8 @@ def test_the_real_sample_comes_from_the_package_index(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the scripts are for bash")
 def test_every_shell_script_parses_is_executable_and_stops_at_errors() -> None:
-    scripts = [ROOT / "scripts" / name for name in ("setup", "test", "check", "demo")] + [
-        ROOT / ".ci" / "run"
-    ]
+    names = ("setup", "test", "check", "demo", "figures", "recall", "bench")
+    scripts = [ROOT / "scripts" / name for name in names] + [ROOT / ".ci" / "run"]
     for script in scripts:
         assert os.access(script, os.X_OK), script
         assert "set -euo pipefail" in script.read_text()
