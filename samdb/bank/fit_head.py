@@ -42,12 +42,14 @@ def fit_head(
     dim: int,
     settings: TrainSettings,
     held: SegmentTable | None = None,
+    stop_at: Sequence[int] | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> FittedHead:
     """Train `settings.members` members on the table's segments and join them to a head of `dim` numbers.
 
-    `held` are segments of other images: with them each member is of its best epoch. `progress` is told of the
-    epochs done and how many there will be at most.
+    `held` are segments of other images: with them each member is of its best epoch. `stop_at` says of each
+    member after which epoch it ends, though its learning rate falls as if it went on. `progress` is told of
+    the epochs done and how many there will be at most.
     """
     whitening = whitening_of(table, settings.input_dim, settings.shrinkage)
     rows = _rows(table, table.classes, whitening)
@@ -62,6 +64,7 @@ def fit_head(
                 judges,
                 settings,
                 seed=settings.seed * 1000 + number,
+                stop_at=None if stop_at is None else stop_at[number],
                 on_epoch=lambda done, _, before=before: progress(before + done, total),  # type: ignore[misc]
             )
         )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from samdb.core.head import Head
 from samdb.core.segment import Granularity
 from samdb.core.vectors import Vector
 
@@ -72,6 +73,10 @@ class SegmentTable:
     def has_background(self) -> bool:
         """Whether any segment is background."""
         return None in self.class_names
+
+    def projected(self, head: Head) -> SegmentTable:
+        """The same segments with the vectors that a head makes of theirs."""
+        return replace(self, vectors=head.project(self.vectors))
 
     def take(self, rows: NDArray[np.bool_]) -> SegmentTable:
         """The segments where `rows` (N,) is true; may be empty."""

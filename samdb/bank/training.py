@@ -52,18 +52,14 @@ class TrainedMember:
 
 
 def train_member(
-    rows: TrainRows,
-    held: TrainRows | None,
-    settings: TrainSettings,
-    *,
-    seed: int,
-    on_epoch: Callable[[int, int], None] = lambda done, total: None,
-) -> TrainedMember:
-    """Train one member. With `held` the epoch that classified it best is kept, and training ends early;
-    without, all epochs are made. The same rows, settings and seed give the same member on the same machine.
+    rows: TrainRows, held: TrainRows | None, settings: TrainSettings, *, seed: int, stop_at: int | None =
+    None, on_epoch: Callable[[int, int], None] = lambda done, total: None, ) -> TrainedMember: """Train one
+    member. With `held` the epoch that classified it best is kept, and training ends early; without, all
+    epochs are made, or those up to `stop_at`. The same rows, settings and seed give the same member on the
+    same machine.
     """
     with seeded(seed):
-        return _Trainer(rows, settings, seed).run(held, on_epoch)
+        return _Trainer(rows, settings, seed).run(held, stop_at or settings.epochs, on_epoch)
 
 
 class _Trainer:
@@ -86,7 +82,7 @@ class _Trainer:
             lr=settings.learning_rate,
         )
 
-    def run(self, held: TrainRows | None, on_epoch: Callable[[int, int], None]) -> TrainedMember:
+    def run(self, held: TrainRows | None, last: int, on_epoch: Callable[[int, int], None]) -> TrainedMember:
         settings, n = self._settings, len(self._x)
         steps = max(1, n // settings.batch_size)
         # rises over the first tenth, falls as a cosine to 0
@@ -98,7 +94,7 @@ class _Trainer:
         )
         curve: list[CurvePoint] = []
         best: tuple[float, int, TrainedMember] | None = None
-        for epoch in range(1, settings.epochs + 1):
+        for epoch in range(1, last + 1):
             self._net.train()
             order = self._sampler.epoch(steps * settings.batch_size, self._hardness())
             total = 0.0

@@ -17,6 +17,7 @@ from samdb.core.vectors import Vector, check_embedding
 
 PrototypeOrigin: TypeAlias = Literal["kmeans", "learned", "background"]
 RejectReason: TypeAlias = Literal["background", "low_score", "no_neighbours"]
+Outcome: TypeAlias = Literal["class", "ambiguous", "unknown"]
 Setting: TypeAlias = str | int | float | bool | None
 
 _BANK_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -58,6 +59,8 @@ class BankCard:
     like the two before; `metrics` says how that went. `class_counts` is how many segments each class was
     learned from; `settings` what the bank was built with. `created_at` is UTC, ISO 8601. A bank with a `head`
     (its fingerprint) compares projected vectors, which that head makes of embeddings of the recipes `inputs`.
+    `conformal` maps a class to the score from which it belongs to the set of possible classes, `sure` to the
+    score from which its answers can be built upon; a bank without them goes by its thresholds alone.
     """
 
     name: str
@@ -77,6 +80,8 @@ class BankCard:
     dim: int = 0
     head: str = ""
     inputs: tuple[str, ...] = ()
+    conformal: Mapping[str, float] = field(default_factory=dict)
+    sure: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_bank_name(self.name)
@@ -132,6 +137,8 @@ class Prediction:
     `class_name` None means rejected, and `reason` says why: `background` won the vote, or the winner's
     `low_score` is below its threshold, or there were `no_neighbours`. `runner_up` is the next class of the
     vote, whatever its score; of a rejected segment it is the class that would have been the answer.
+    `classes` are the classes that cannot be told apart here, the answer first (empty when rejected), and
+    `scores` every class that had a vote with its score, best first, background as None.
     """
 
     class_name: str | None
@@ -139,10 +146,21 @@ class Prediction:
     runner_up: str | None = None
     reason: RejectReason | None = None
     nearest_prototype_id: str | None = None
+    classes: tuple[str, ...] = ()
+    scores: tuple[tuple[str | None, float], ...] = ()
 
     def __post_init__(self) -> None:
         if (self.class_name is None) != (self.reason is not None):
             raise ValueError("a prediction has a class, or a reason why it has none")
+        if self.classes and self.classes[0] != self.class_name:
+            raise ValueError("the possible classes of a prediction begin with its class")
+
+    @property
+    def outcome(self) -> Outcome:
+        """`class`: one answer; `ambiguous`: one of `classes`, the likeliest being the answer; `unknown`."""
+        if self.class_name is None:
+            return "unknown"
+        return "ambiguous" if len(self.classes) > 1 else "class"
 
     @property
     def best_guess(self) -> str | None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from samdb.bank.table import BankSegment
+from samdb.core.head import side_by_side
 from samdb.core.points import Condition, Point, Where
 from samdb.core.segment import FLAG_BACKGROUND, GRANULARITIES, Granularity
 from samdb.errors import BankError
@@ -24,7 +25,8 @@ class BankSource:
     Those that a dataset labelled (a box or a mask), whole, of at least `min_area_px`, and that match
     `where`; with `parts` also the parts that inherited a label. `exclude` prunes classes; one with fewer
     than `min_segments` is left out. Of a class no more than `max_per_class` are read: the first by id,
-    which is a random choice, as ids are hashes.
+    which is a random choice, as ids are hashes. With `beside` a segment's vector is its embeddings of
+    `recipe` and of these recipes side by side, as a head reads them.
     """
 
     recipe: str
@@ -34,10 +36,16 @@ class BankSource:
     min_area_px: int = 0
     parts: bool = False
     max_per_class: int = 50_000
+    beside: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.min_segments < 1 or self.max_per_class < 1 or self.min_area_px < 0:
             raise ValueError("min_segments and max_per_class must be at least 1, min_area_px at least 0")
+
+    @property
+    def recipes(self) -> tuple[str, ...]:
+        """All recipes that are read."""
+        return (self.recipe, *self.beside)
 
     @property
     def size_where(self) -> Where:
@@ -78,10 +86,10 @@ def read_labelled(store: VectorStore, source: BankSource) -> LabelledSegments:
         found: list[BankSegment] = []
         for where in (whole, inherited) if source.parts else (whole,):
             of_class = (*where, Condition("class_name", "=", (name,)))
-            points = store.scroll(SEGMENTS, of_class, (source.recipe,))
+            points = store.scroll(SEGMENTS, of_class, source.recipes)
             for point in islice(points, source.max_per_class):
-                if source.recipe in point.vectors:
-                    found.append(_bank_segment(point, source.recipe, name))
+                if all(recipe in point.vectors for recipe in source.recipes):
+                    found.append(_bank_segment(point, source.recipes, name))
                     models[str(point.payload.get("model", ""))] += 1
                 else:
                     lacking += 1
@@ -98,21 +106,25 @@ def read_background(store: VectorStore, source: BankSource, limit: int) -> list[
     """Up to `limit` segments that ingest knows to be background: automatic ones, of labelled images, that
     touch no labelled object. Of at least the source's area and matching its `where`; the first by id."""
     where: Where = (Condition("flags", "=", (FLAG_BACKGROUND,)), *source.size_where)
-    points = store.scroll(SEGMENTS, where, (source.recipe,))
-    embedded = (p for p in points if source.recipe in p.vectors)
-    return [_bank_segment(p, source.recipe, None) for p in islice(embedded, limit)]
+    points = store.scroll(SEGMENTS, where, source.recipes)
+    embedded = (p for p in points if all(recipe in p.vectors for recipe in source.recipes))
+    return [_bank_segment(p, source.recipes, None) for p in islice(embedded, limit)]
 
 
-def _bank_segment(point: Point, recipe: str, class_name: str | None) -> BankSegment:
-    """A stored segment, read with its vector, as a bank learns from it."""
+def _bank_segment(point: Point, recipes: tuple[str, ...], class_name: str | None) -> BankSegment:
+    """A stored segment, read with its vectors, as a bank learns from it."""
     granularity: dict[str, Granularity] = {g: g for g in GRANULARITIES}
+    # image ids are unique within their dataset, label ids within their image
+    image_key = f"{point.payload['dataset']}\x1f{point.payload['image_id']}"
+    label_id = point.payload.get("label_id")
+    vector = point.vectors[recipes[0]] if len(recipes) == 1 else side_by_side([point.vectors], recipes)[0]
     return BankSegment(
         segment_id=point.id,
-        vector=point.vectors[recipe],
+        vector=vector,
         class_name=class_name,
         granularity=granularity[str(point.payload["granularity"])],
-        # image ids are unique within their dataset
-        image_key=f"{point.payload['dataset']}\x1f{point.payload['image_id']}",
+        image_key=image_key,
+        object_key="" if label_id is None else f"{image_key}\x1f{label_id}",
     )
 
 
@@ -141,8 +153,8 @@ def _check_segments(
 ) -> None:
     if not segments and lacking:
         raise BankError(
-            f"no labelled segment has a {source.recipe!r} embedding: choose another --recipe, or "
-            f"ingest again with --recipes {source.recipe}"
+            f"no labelled segment has a {' and a '.join(map(repr, source.recipes))} embedding: choose "
+            f"another --recipe, or ingest again with --recipes {','.join(source.recipes)}"
         )
     if not segments:
         raise BankError(

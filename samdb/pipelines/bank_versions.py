@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,6 +11,9 @@ from samdb.core.bank import Bank, BankCard, check_bank_name
 from samdb.core.ids import make_id
 from samdb.errors import BankError, ConfigError
 from samdb.pipelines.bank_points import card_id, card_of, prototype_of, prototypes_where
+from samdb.pipelines.classify_segments import check_bank_fits
+from samdb.pipelines.head_store import load_head
+from samdb.pipelines.project import make_active
 from samdb.pipelines.publish_bank import (
     active_version,
     publish,
@@ -68,7 +72,7 @@ def load_bank(store: VectorStore, bank: str | None = None) -> Bank:
             f"bank {card.label} is damaged: {len(prototypes)} of its {card.n_prototypes} prototypes are "
             "there; build it again with `samdb bank build`"
         )
-    return Bank(card, tuple(prototypes))
+    return Bank(card, tuple(prototypes), load_head(store, card))
 
 
 def load_active_bank(store: VectorStore) -> Bank:
@@ -76,10 +80,22 @@ def load_active_bank(store: VectorStore) -> Bank:
     return load_bank(store)
 
 
-def activate_bank(store: VectorStore, bank: str) -> BankCard:
-    """Make a bank the one that `classify` uses unless told otherwise; `bank` as for `show_bank`."""
+def activate_bank(
+    store: VectorStore,
+    bank: str,
+    *,
+    fingerprint: str = "",
+    progress: Callable[[int, int], None] | None = None,
+) -> BankCard:
+    """Make a bank the one that `classify` uses unless told otherwise; `bank` as for `show_bank`.
+
+    A bank with a head first gives every stored segment its projected vector. `fingerprint` names the model
+    that embedded them. Raises BankError when such a bank was made for another model or for other recipes.
+    """
     card = show_bank(store, bank)
-    set_active(store, card)
+    if card.head:
+        check_bank_fits(card, model=card.model, fingerprint=fingerprint)
+    make_active(store, card, progress)
     return card
 
 
@@ -111,7 +127,12 @@ def export_bank(store: VectorStore, path: Path, bank: str | None = None) -> Bank
 
 
 def import_bank(
-    store: VectorStore, path: Path, *, name: str | None = None, activate: bool = False
+    store: VectorStore,
+    path: Path,
+    *,
+    name: str | None = None,
+    activate: bool = False,
+    progress: Callable[[int, int], None] | None = None,
 ) -> BankCard:
     """Publish the bank of a file, under its own name or `name`.
 
@@ -129,10 +150,10 @@ def import_bank(
             replace(p, prototype_id=make_id("imported", name, str(version), p.prototype_id))
             for p in bank.prototypes
         ]
-        bank = Bank(card, tuple(sorted(renamed, key=lambda p: p.prototype_id)))
+        bank = Bank(card, tuple(sorted(renamed, key=lambda p: p.prototype_id)), bank.head)
     publish(store, bank)
     if activate:
-        set_active(store, card)
+        make_active(store, card, progress)
     return card
 
 

@@ -7,18 +7,24 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
+from functools import partial
 from typing import TypeAlias
 
 from samdb.bank.calibrate import Calibration, calibrate
+from samdb.bank.head_file import compact, head_fingerprint
 from samdb.bank.prototypes import fit_prototypes
 from samdb.bank.settings import BankSettings
 from samdb.bank.table import SegmentTable
+from samdb.bank.whitening import fit_whitening
 from samdb.core.bank import Bank, BankCard, Prototype, Setting, check_bank_name
+from samdb.core.head import PROJECTED
 from samdb.core.points import Condition, Where
 from samdb.errors import ConfigError
 from samdb.pipelines.bank_source import BankSource, LabelledSegments, read_background, read_labelled
-from samdb.pipelines.publish_bank import publish, reserve_version, set_active
+from samdb.pipelines.project import make_active
+from samdb.pipelines.publish_bank import publish, reserve_version
 from samdb.ports import VectorStore
+from samdb.sam.recipes import PROJECTION_DIM
 
 #: told what is going on: the stage, how much of it is done, how much there is
 BankProgress: TypeAlias = Callable[[str, int, int], None]
@@ -73,6 +79,7 @@ def build_bank(
     where: Where = (),
     parts: bool = False,
     background: bool = True,
+    whiten: bool = False,
     max_background: int = 20_000,
     segments_per_centre: int | None = None,
     k_neighbours: int | None = None,
@@ -86,13 +93,15 @@ def build_bank(
     Per class, `k` KMeans centres or fewer (see `BankSettings`) of the labelled segments that match `where`
     (see `BankSource` for `exclude`, `min_segments`, `min_area_px` and `parts`). With `background`, centres
     of up to `max_background` automatic segments that touch no labelled object. How many neighbours vote and
-    how sharply is chosen on held-out images unless given. The same store, settings and seed give the same
-    prototypes, bit for bit. The new version is published when all of it is stored, and then activated.
+    how sharply is chosen on held-out images unless given. With `whiten` the vectors are first projected by a
+    linear head that makes the classes round (see `samdb.bank.whitening`). The same store, settings and seed
+    give the same prototypes, bit for bit. The new version is published when all of it is stored, and then
+    activated: with a head, every stored segment gets its projected vector before that.
 
     Raises BankError when there is nothing to learn from, ConfigError on a setting that cannot be used.
     """
     started = time.monotonic()
-    tell = progress or _silent
+    tell = progress or silent
     try:
         check_bank_name(name)
         settings = BankSettings(k=k, k_neighbours=k_neighbours, vote_temperature=vote_temperature, seed=seed)
@@ -107,7 +116,11 @@ def build_bank(
     table = SegmentTable.of([*labelled.segments, *negatives])
     tell("read", 1, 1)
 
-    found = calibrate(table, settings, lambda done, total: tell("calibrate", done, total))
+    fit_head = partial(fit_whitening, recipes=source.recipes, dim=PROJECTION_DIM) if whiten else None
+    found = calibrate(table, settings, lambda done, total: tell("calibrate", done, total), fit_head)
+    head = None if fit_head is None else compact(fit_head(table))
+    if head is not None:
+        table = table.projected(head)
     version = reserve_version(store, name)
     tell("fit", 0, 1)
     prototypes = fit_prototypes(table, settings, bank=name, version=version)
@@ -118,35 +131,40 @@ def build_bank(
         version=version,
         model=labelled.model,
         fingerprint=fingerprint,
-        recipe=recipe,
+        recipe=PROJECTED if head else recipe,
+        head=head_fingerprint(head) if head else "",
+        inputs=head.recipes if head else (),
         dim=int(table.vectors.shape[1]),
         classes=table.classes,
         n_prototypes=len(prototypes),
         k_neighbours=found.k_neighbours if found else (k_neighbours or _UNCALIBRATED_NEIGHBOURS),
         vote_temperature=found.vote_temperature if found else (vote_temperature or _UNCALIBRATED_TEMPERATURE),
         thresholds=dict(found.thresholds) if found else dict.fromkeys(table.classes, 0.0),
-        settings=_settings(settings, source, background=background),
+        settings={**settings.as_settings(), **source_settings(source, background), "whiten": whiten},
         class_counts={c: n for c, n in sorted(Counter(table.class_names).items(), key=str) if c is not None},
-        metrics=_metrics(found),
+        metrics=bank_metrics(found),
         created_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
     )
     tell("publish", 0, 1)
-    publish(store, Bank(card, prototypes))
+    publish(store, Bank(card, prototypes, head))
     if activate:
-        set_active(store, card)
+        make_active(store, card, lambda done, total: tell("project", done, total))
     tell("publish", 1, 1)
-    return _report(card, prototypes, labelled, found, len(negatives), activate, time.monotonic() - started)
+    return bank_report(
+        card, prototypes, labelled, found, len(negatives), activate, time.monotonic() - started
+    )
 
 
-def _metrics(found: Calibration | None) -> Mapping[str, float]:
+def bank_metrics(found: Calibration | None) -> Mapping[str, float]:
+    """How a bank did on held-out images, as its card keeps it."""
     if found is None:
         return {}
     return {**found.metrics, **{f"held_out_f1/{name}": f1 for name, f1 in found.figures.f1.items()}}
 
 
-def _settings(settings: BankSettings, source: BankSource, *, background: bool) -> Mapping[str, Setting]:
+def source_settings(source: BankSource, background: bool) -> Mapping[str, Setting]:
+    """What a bank was learned from, as its card keeps it."""
     return {
-        **settings.as_settings(),
         "where": " ".join(_show(c) for c in source.where) or None,
         "exclude": ",".join(source.exclude) or None,
         "min_segments": source.min_segments,
@@ -161,7 +179,7 @@ def _show(condition: Condition) -> str:
     return f"{condition.key}{condition.op}{','.join(str(v) for v in condition.values)}"
 
 
-def _report(
+def bank_report(
     card: BankCard,
     prototypes: Sequence[Prototype],
     labelled: LabelledSegments,
@@ -170,6 +188,7 @@ def _report(
     active: bool,
     seconds: float,
 ) -> BuildBankReport:
+    """The report of a bank that was published."""
     centres = Counter(p.class_name for p in prototypes)
     f1 = found.figures.f1 if found else {}
     return BuildBankReport(
@@ -188,5 +207,5 @@ def _report(
     )
 
 
-def _silent(stage: str, done: int, total: int) -> None:
+def silent(stage: str, done: int, total: int) -> None:
     """No progress is shown."""

@@ -13,6 +13,7 @@ from samdb.core.sample import Label, Sample
 from samdb.core.segment import Segment
 from samdb.pipelines.classify_segments import check_bank_fits, classify_segments
 from samdb.pipelines.cutting import CutSettings, PromptMode, cut_image
+from samdb.pipelines.projecting import fitted
 from samdb.ports import Segmenter, VectorStore
 
 
@@ -49,6 +50,7 @@ def classify_image(
     asked about. Raises BankError when the bank was made for another model.
     """
     check_bank_fits(card, model=segmenter.model, fingerprint=segmenter.fingerprint)
+    segmenter = fitted(segmenter, store, card)
     image = segmenter.encode(pixels)
     cut = cut_image(segmenter, image, sample, CutSettings(prompts, (card.recipe,)), run="classify")
     segments: Sequence[Segment] = cut.segments

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from samdb.core.bank import BankCard
 from samdb.core.head import HEAD_KEY, PROJECTED, Head
 from samdb.core.points import Condition, Where
 from samdb.errors import BankError
 from samdb.pipelines.bank_source import batches
+from samdb.pipelines.head_store import load_head
+from samdb.pipelines.publish_bank import set_active
 from samdb.ports import VectorStore
 from samdb.stores.layout import SEGMENTS
 
@@ -73,14 +75,23 @@ def project_segments(
     return ProjectReport(done, n_segments - n_to_do, lacking)
 
 
+def make_active(
+    store: VectorStore, card: BankCard, progress: Callable[[int, int], None] | None = None ) ->
+    ProjectReport | None: """Make a bank the active one. If it has a head, all stored segments get their
+    projected vectors first: a run that is stopped leaves the bank of before active, and the next one goes
+    on. None when there is no head.
+
+    Raises BankError as `project_segments`.
+    """
+    head = load_head(store, card)
+    report = None if head is None else project_segments(store, card, head, progress)
+    set_active(store, card)
+    return report
+
+
 def projected_by(card: BankCard, where: Where = ()) -> Where:
     """The filter, with these conditions besides, that leaves segments whose vectors the bank can compare."""
     return (*where, Condition(HEAD_KEY, "=", (card.head,))) if card.head else where
-
-
-def with_head(bank: BankCard, fingerprint: str, inputs: tuple[str, ...]) -> BankCard:
-    """The card of a bank that compares the projections of a head."""
-    return replace(bank, head=fingerprint, inputs=inputs, recipe=PROJECTED)
 
 
 def _check_models(store: VectorStore, card: BankCard, n_to_do: int) -> None:

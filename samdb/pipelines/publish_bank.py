@@ -25,6 +25,7 @@ from samdb.pipelines.bank_points import (
     prototype_point,
     prototypes_where,
 )
+from samdb.pipelines.head_store import drop_head, store_head
 from samdb.ports import VectorStore
 from samdb.stores.layout import BANK, META
 
@@ -57,11 +58,13 @@ def reserve_version(store: VectorStore, name: str, at_least: int = 1) -> int:
 
 
 def publish(store: VectorStore, bank: Bank) -> None:
-    """Write the prototypes, make them durable, and only then the card.
+    """Write the head, if there is one, and the prototypes, make them durable, and only then the card.
 
     Raises BankError, publishing nothing, when another process touched this bank's prototypes meanwhile.
     """
     card = bank.card
+    if bank.head is not None:
+        store_head(store, bank.head)
     points = [prototype_point(p, card) for p in bank.prototypes]
     for start in range(0, len(points), _BATCH):
         store.upsert(BANK, points[start : start + _BATCH])
@@ -76,9 +79,12 @@ def publish(store: VectorStore, bank: Bank) -> None:
 
 
 def unpublish(store: VectorStore, card: BankCard) -> None:
-    """Take a bank away: first the card, which hides it, then its prototypes."""
+    """Take a bank away: first the card, which hides it, then its prototypes, and its head, unless another
+    bank has the same."""
     store.delete(META, ids=[card_id(card.name, card.version)])
     store.flush(META)
+    if card.head and all(other.head != card.head for other in published_cards(store)):
+        drop_head(store, card.head)
     store.delete(BANK, where=prototypes_where(card.name, card.version))
     store.flush(BANK)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from samdb.core.points import Condition, Point, Query, Where
 from samdb.errors import BankError
 from samdb.pipelines.bank_source import LABELLED, batches
 from samdb.pipelines.classify_segments import check_bank_fits, classify_vectors
+from samdb.pipelines.project import projected_by
 from samdb.ports import VectorStore
 from samdb.stores.layout import SEGMENTS
 
@@ -69,7 +70,8 @@ def score_bank(store: VectorStore, card: BankCard, source: ScoreSource) -> BankS
     """
     truth: list[str] = []
     predictions: list[Prediction] = []
-    for batch in _labelled(store, source, card.recipe):
+    judged = replace(source, where=projected_by(card, source.where))
+    for batch in _labelled(store, judged, card.recipe):
         for model in sorted({str(p.payload.get("model", "")) for p in batch}):
             check_bank_fits(card, model=model)
         predictions += classify_vectors(store, np.stack([p.vectors[card.recipe] for p in batch]), card)
