@@ -52,11 +52,17 @@ class TrainedMember:
 
 
 def train_member(
-    rows: TrainRows, held: TrainRows | None, settings: TrainSettings, *, seed: int, stop_at: int | None =
-    None, on_epoch: Callable[[int, int], None] = lambda done, total: None, ) -> TrainedMember: """Train one
-    member. With `held` the epoch that classified it best is kept, and training ends early; without, all
-    epochs are made, or those up to `stop_at`. The same rows, settings and seed give the same member on the
-    same machine.
+    rows: TrainRows,
+    held: TrainRows | None,
+    settings: TrainSettings,
+    *,
+    seed: int,
+    stop_at: int | None = None,
+    on_epoch: Callable[[int, int], None] = lambda done, total: None,
+) -> TrainedMember:
+    """Train one member. With `held` the epoch that classified it best is kept, and training ends early;
+    without, all epochs are made, or those up to `stop_at`. The same rows, settings and seed give the same
+    member on the same machine.
     """
     with seeded(seed):
         return _Trainer(rows, settings, seed).run(held, stop_at or settings.epochs, on_epoch)

@@ -140,6 +140,8 @@ def build_bank(
         k_neighbours=found.k_neighbours if found else (k_neighbours or _UNCALIBRATED_NEIGHBOURS),
         vote_temperature=found.vote_temperature if found else (vote_temperature or _UNCALIBRATED_TEMPERATURE),
         thresholds=dict(found.thresholds) if found else dict.fromkeys(table.classes, 0.0),
+        conformal=dict(found.conformal.limits) if found else {},
+        sure=dict(found.sure) if found else {},
         settings={**settings.as_settings(), **source_settings(source, background), "whiten": whiten},
         class_counts={c: n for c, n in sorted(Counter(table.class_names).items(), key=str) if c is not None},
         metrics=bank_metrics(found),

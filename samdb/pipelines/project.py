@@ -76,10 +76,10 @@ def project_segments(
 
 
 def make_active(
-    store: VectorStore, card: BankCard, progress: Callable[[int, int], None] | None = None ) ->
-    ProjectReport | None: """Make a bank the active one. If it has a head, all stored segments get their
-    projected vectors first: a run that is stopped leaves the bank of before active, and the next one goes
-    on. None when there is no head.
+    store: VectorStore, card: BankCard, progress: Callable[[int, int], None] | None = None
+) -> ProjectReport | None:
+    """Make a bank the active one. If it has a head, all stored segments get their projected vectors first: a
+    run that is stopped leaves the bank of before active, and the next one goes on. None without a head.
 
     Raises BankError as `project_segments`.
     """
