@@ -11,11 +11,14 @@ from samdb.errors import BankError
 _KEYS = frozenset(BankCard.__slots__)
 # left out where there is no head: such a card is what it was before there were heads
 _OF_HEADS = frozenset({"head", "inputs"})
+# likewise of banks from before there were prediction sets
+_OF_SETS = frozenset({"conformal", "sure"})
 
 
 def card_to_json(card: BankCard) -> str:
     """The card as JSON with sorted keys; floats keep every bit."""
-    fields = {key: getattr(card, key) for key in (_KEYS if card.head else _KEYS - _OF_HEADS)}
+    left_out = (frozenset() if card.head else _OF_HEADS) | (frozenset() if card.conformal else _OF_SETS)
+    fields = {key: getattr(card, key) for key in _KEYS - left_out}
     return json.dumps(fields, sort_keys=True, allow_nan=False, default=dict)
 
 
@@ -23,7 +26,7 @@ def card_from_json(card: str) -> BankCard:
     """The card that `card_to_json` wrote. Raises BankError on anything else."""
     try:
         raw = mapping(json.loads(card))
-        if set(raw) not in (_KEYS, _KEYS - _OF_HEADS):
+        if not _KEYS - _OF_HEADS - _OF_SETS <= set(raw) <= _KEYS:
             raise ValueError(f"it should have the keys {sorted(_KEYS)}")
         return BankCard(
             name=text(raw["name"]),
@@ -43,6 +46,8 @@ def card_from_json(card: str) -> BankCard:
             created_at=text(raw["created_at"]),
             head=text(raw.get("head", "")),
             inputs=tuple(text(r) for r in items(raw.get("inputs", []))),
+            conformal={k: number(v) for k, v in mapping(raw.get("conformal", {})).items()},
+            sure={k: number(v) for k, v in mapping(raw.get("sure", {})).items()},
         )
     except ValueError as exc:
         raise BankError(

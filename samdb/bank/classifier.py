@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -91,31 +91,40 @@ def classify(neighbours: Sequence[Sequence[Neighbour]], card: BankCard) -> list[
         codes[i, : len(near[:k])] = class_indices([m.class_name for m in near[:k]], card.classes)
         cosines[i, : len(near[:k])] = [m.cosine for m in near[:k]]
     votes = hold_vote(Neighbourhood(codes, cosines), card.vote_temperature, len(card.classes))
-    names = (*card.classes, None)
-    return [
-        _prediction(
-            names[votes.winner[i]] if votes.winner[i] != NOBODY else None,
-            float(votes.score[i]),
-            names[votes.runner_up[i]] if votes.runner_up[i] != NOBODY else None,
-            near,
-            card.thresholds,
-        )
-        for i, near in enumerate(neighbours)
-    ]
+    return [_prediction(votes, i, near, card) for i, near in enumerate(neighbours)]
 
 
-def _prediction(
-    winner: str | None,
-    score: float,
-    runner_up: str | None,
-    near: Sequence[Neighbour],
-    thresholds: Mapping[str, float],
-) -> Prediction:
+def _prediction(votes: Votes, row: int, near: Sequence[Neighbour], card: BankCard) -> Prediction:
     if not near:
         return Prediction(None, 0.0, reason="no_neighbours")
+    names = (*card.classes, None)
+    winner = names[votes.winner[row]]
+    second = votes.runner_up[row]
+    runner_up = None if second == NOBODY else names[second]
+    voted = np.flatnonzero(votes.scores[row] > 0.0)
+    # the winner first, even when another class scores as much by a closer prototype
+    order = sorted(voted.tolist(), key=lambda i: (i != votes.winner[row], -votes.scores[row, i]))
+    scores = tuple((names[i], float(votes.scores[row, i])) for i in order)
+    score = float(votes.score[row])
+    classes = () if winner is None else possible_classes(winner, scores, card)
     reason: RejectReason | None = None
     if winner is None:
         reason = "background"
-    elif score < thresholds.get(winner, 0.0):
+    elif not classes:
         winner, runner_up, reason = None, winner, "low_score"
-    return Prediction(winner, min(score, 1.0), runner_up, reason, near[0].prototype_id)
+    return Prediction(winner, score, runner_up, reason, near[0].prototype_id, classes, scores)
+
+
+def possible_classes(
+    winner: str, scores: Sequence[tuple[str | None, float]], card: BankCard
+) -> tuple[str, ...]:
+    """The classes that a segment may be of, the winner first; none when its score is too low for any.
+
+    Those that reach their limit on the card (see `samdb.bank.conformal`). Where any does, so does the winner:
+    a larger set misses no more. A bank without such limits goes by the winner's threshold alone.
+    """
+    if not card.conformal:
+        own = next((score for name, score in scores if name == winner), 0.0)
+        return (winner,) if own >= card.thresholds.get(winner, 0.0) else ()
+    found = [name for name, score in scores if name is not None and score >= card.conformal.get(name, 0.0)]
+    return (winner, *(name for name in found if name != winner)) if found else ()

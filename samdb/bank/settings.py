@@ -18,7 +18,8 @@ class BankSettings:
     .487 / .438 with 8). `background_k` is the same for background (179: the prior work's). Above
     `mini_batch_above` segments MiniBatchKMeans takes over. `k_neighbours` and `vote_temperature` are found
     by calibration when None. At most `max_rejected` (a share) of the right answers for a class may fall below
-    its threshold.
+    its threshold. A segment's set of possible classes misses its class with a probability of at most `alpha`
+    (see `samdb.bank.conformal`); from the score `sure` on, `sure_precision` of a class's answers are right.
     """
 
     k: int = 51
@@ -28,6 +29,8 @@ class BankSettings:
     k_neighbours: int | None = None
     vote_temperature: float | None = None
     max_rejected: float = 0.05
+    alpha: float = 0.1
+    sure_precision: float = 0.9
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -38,6 +41,8 @@ class BankSettings:
             raise ValueError(f"vote_temperature must be positive, got {self.vote_temperature}")
         if not 0 <= self.max_rejected < 1:
             raise ValueError(f"max_rejected is a share in [0, 1), got {self.max_rejected}")
+        if not (0 < self.alpha < 1 and 0 < self.sure_precision < 1):
+            raise ValueError(f"alpha and sure_precision are shares between 0 and 1, got {self!r}")
 
     def as_settings(self) -> Mapping[str, Setting]:
         """The knobs as a bank's card keeps them."""

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 # a class with fewer held-out right answers than this takes the threshold of all classes together: with 20
 # the 5 % that may be rejected is one segment, with fewer it is none
 _ENOUGH = 20
+#: the score that no answer reaches, where none can be built upon
+_NEVER = 2.0
 
 
 def fit_thresholds(
@@ -39,6 +41,38 @@ def fit_thresholds(
             _threshold(score[right & own], score[wrong & own], max_rejected) if enough else everyone
         )
     return fitted
+
+
+def fit_sure(
+    truth: NDArray[np.int64],
+    winner: NDArray[np.int64],
+    score: NDArray[np.float64],
+    classes: Sequence[str],
+    precision: float,
+) -> Mapping[str, float]:
+    """For each class the lowest score from which at least `precision` of its answers are right.
+
+    The arguments are those of `fit_thresholds`. A class with few right answers takes the score of all classes
+    together; 2 stands where no score is high enough. A share as it was seen, without a margin.
+    """
+    answered = (winner >= 0) & (winner < len(classes))
+    right = winner == truth
+    everyone = _sure(score[answered], right[answered], precision)
+    fitted = {}
+    for index, name in enumerate(classes):
+        own = winner == index
+        enough = int((right & own).sum()) >= _ENOUGH
+        fitted[name] = _sure(score[own], right[own], precision) if enough else everyone
+    return fitted
+
+
+def _sure(score: NDArray[np.float64], right: NDArray[np.bool_], precision: float) -> float:
+    order = np.argsort(-score, kind="stable")
+    score, hits = score[order], np.cumsum(right[order])
+    # equal scores stay together
+    last = np.searchsorted(-score, -score, side="right") - 1
+    enough = np.flatnonzero(hits[last] >= precision * (last + 1))
+    return float(score[enough[-1]]) if len(enough) else _NEVER
 
 
 def _threshold(right: NDArray[np.float64], wrong: NDArray[np.float64], max_rejected: float) -> float:

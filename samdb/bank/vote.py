@@ -15,12 +15,14 @@ NOBODY = -1
 class Votes:
     """Outcomes for N segments.
 
-    `winner` and `runner_up` (N,) are class indices or NOBODY. `score` (N,) is in [0, 1].
+    `winner` and `runner_up` (N,) are class indices or NOBODY. `score` (N,) is in [0, 1], and `scores` (N, C)
+    is what each class would have scored as the winner: 0 without a vote.
     """
 
     winner: NDArray[np.int64]
     score: NDArray[np.float64]
     runner_up: NDArray[np.int64]
+    scores: NDArray[np.float64]
 
 
 def vote(
@@ -41,7 +43,7 @@ def vote(
     n, _ = classes.shape
     if n == 0:
         nobody = np.empty(0, dtype=np.int64)
-        return Votes(nobody, np.empty(0), nobody)
+        return Votes(nobody, np.empty(0), nobody, np.empty((0, n_classes)))
     present = classes != NOBODY
     cosine = np.where(present, np.asarray(cosines, dtype=np.float64), -np.inf)
     # taking each row's best off first leaves every share as it is and keeps exp() from underflowing
@@ -59,8 +61,9 @@ def vote(
     ranked = np.where(voted, totals, -1.0)
     winner = ranked.argmax(axis=1)
     rows = np.arange(n)
-    share = totals[rows, winner] / np.maximum(totals.sum(axis=1), np.finfo(np.float64).tiny)
-    score = share * closest[rows, winner]
+    share = totals / np.maximum(totals.sum(axis=1), np.finfo(np.float64).tiny)[:, None]
+    scores = np.minimum(share * closest, 1.0)
+    score = scores[rows, winner]
     ranked[rows, winner] = -1.0
     if background != NOBODY:
         ranked[:, background] = -1.0
@@ -70,4 +73,5 @@ def vote(
         winner=np.where(present.any(axis=1), winner, NOBODY).astype(np.int64),
         score=np.where(present.any(axis=1), score, 0.0),
         runner_up=np.where(has_second, second, NOBODY).astype(np.int64),
+        scores=scores,
     )

@@ -129,6 +129,8 @@ def train_bank(
         k_neighbours=found.k_neighbours if found else min(25, len(prototypes)),
         vote_temperature=found.vote_temperature if found else 1 / settings.scale,
         thresholds=dict(found.thresholds) if found else dict.fromkeys(table.classes, 0.0),
+        conformal=dict(found.conformal.limits) if found else {},
+        sure=dict(found.sure) if found else {},
         settings={
             **settings.as_settings(),
             **source_settings(source, background),
