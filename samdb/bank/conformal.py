@@ -12,10 +12,11 @@ that shows c, Pr(c in its set) >= coverage[c], for any number of images and any 
 images for 1 - alpha, `coverage` is what they do allow. It does not hold to the letter in three ways: scores
 come from folds, each judged by a bank of the other folds, while the bank that is used has learned from all
 (cross-conformal: proven is 1 - 2 alpha, seen is about 1 - alpha); the number of neighbours and the vote's
-temperature were chosen on the same segments; and images of another camera or town are not exchangeable.
+temperature were chosen on the same segments, and a trained head stopped where it did best on them; and images of another camera or town are not exchangeable.
 
 Sources: Sadinle, Lei and Wasserman 2019 (least ambiguous sets with class-wise coverage, arXiv 1609.00451);
-Lee, Barber and Willett 2023 (hierarchical data, arXiv 2306.06342); Barber et al. 2021 (folds, arXiv 1905.02928).
+Lee, Barber and Willett 2023 (hierarchical data, arXiv 2306.06342); Barber and others 2021 (folds, arXiv
+1905.02928).
 """
 
 from __future__ import annotations
