@@ -74,6 +74,9 @@ class EncodedImage(Protocol):
     def size_hw(self) -> tuple[int, int]:
         """The image's (height, width) in px."""
 
+    def similarity(self, mask: Rle) -> NDArray[np.float32]:
+        """How much each pixel (H, W) resembles what lies under the mask: cosines of features, in [-1, 1]."""
+
 
 class Description(Protocol):
     """What SAM has to say of some masks of one image. The rest is arithmetic, which any thread may do."""

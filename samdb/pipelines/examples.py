@@ -17,7 +17,7 @@ from samdb.core.prompt import MaskCandidate, Prompt
 from samdb.core.segment import Segment
 from samdb.core.vectors import Vector
 from samdb.errors import InputError
-from samdb.ports import Segmenter, VectorStore
+from samdb.ports import EncodedImage, Segmenter, VectorStore
 from samdb.stores.codec import point_to_segment
 from samdb.stores.layout import IMAGES, SEGMENTS
 
@@ -64,12 +64,22 @@ def prompted_examples(
 ) -> list[tuple[Example, MaskCandidate]]:
     """What lies in an RGB image (H, W, 3) at each prompt, as an example, with its mask.
 
+    Raises InputError as `cut_out` does.
+    """
+    image = segmenter.encode(pixels)
+    chosen = cut_out(segmenter, image, prompts)
+    vectors = segmenter.embed(image, chosen, (recipe,))
+    return [(Example(v[recipe]), c) for v, c in zip(vectors, chosen, strict=True)]
+
+
+def cut_out(segmenter: Segmenter, image: EncodedImage, prompts: Sequence[Prompt]) -> list[MaskCandidate]:
+    """The mask of an encoded image at each prompt.
+
     For a box that is SAM's single-mask answer, for points the mask it believes in most; a mask is taken as
     it is, like the masks of a dataset. A box is clipped to the image.
 
     Raises InputError when a prompt lies outside the image or SAM finds nothing there.
     """
-    image = segmenter.encode(pixels)
     asked = [_usable(prompt, image.size_hw) for prompt in prompts]
     chosen: list[MaskCandidate] = []
     for prompt, question, candidates in zip(prompts, asked, segmenter.prompt(image, asked), strict=True):
@@ -82,8 +92,7 @@ def prompted_examples(
                 best, mask=mask, box_xyxy=mask.box_xyxy, area_px=mask.area_px, prompt_kind=prompt.kind
             )
         chosen.append(best)
-    vectors = segmenter.embed(image, chosen, (recipe,))
-    return [(Example(v[recipe]), c) for v, c in zip(vectors, chosen, strict=True)]
+    return chosen
 
 
 def recognised(

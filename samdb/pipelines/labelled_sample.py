@@ -21,6 +21,8 @@ from samdb.stores.migrate import stored_params
 WHOLE = Condition("granularity", "=", ("whole",))
 PART = Condition("granularity", "=", ("part",))
 INHERITED = Condition("label_source", "=", ("inherited",))
+#: the value of a key that a segment was stored without
+UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +57,8 @@ class LabelledSample:
         return tuple((str(p["dataset"]), str(p["image_id"])) for p in self.payloads)
 
     def values(self, key: str) -> tuple[str, ...]:
-        """What is stored under a key, as text; "unknown" where nothing is."""
-        return tuple(str(p.get(key, "unknown")) for p in self.payloads)
+        """What is stored under a key, as text; UNKNOWN where nothing is."""
+        return tuple(str(p.get(key, UNKNOWN)) for p in self.payloads)
 
     def segment(self, row: int) -> Segment:
         """One of them as a segment, with its embedding."""

@@ -28,6 +28,7 @@ from samdb.sam.frame import Frame
 from samdb.sam.networks import GRID, Networks
 from samdb.sam.prompting import embed_prompts, same_shape
 from samdb.sam.recipes import check_recipes
+from samdb.sam.similarity import similarity_map
 
 #: prompts decoded together: larger batches fall out of a CPU's cache (8-16 measured best there)
 _CPU_BATCH, _GPU_BATCH = 16, 128
@@ -64,6 +65,14 @@ class SamImage:
     def size_hw(self) -> tuple[int, int]:
         """The image's (height, width) in px."""
         return self.frame.size_hw
+
+    def similarity(self, mask: Rle) -> NDArray[np.float32]:
+        """Cosines (H, W) of the backbone's features under the mask with those at every pixel.
+
+        Raises InputError when the mask is empty or of another image's size.
+        """
+        _check_mask(mask, self.size_hw)
+        return similarity_map(self.features.backbone[0].cpu().numpy(), self.frame, mask)
 
 
 class SamSegmenter:

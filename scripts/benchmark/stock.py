@@ -24,7 +24,7 @@ from samdb.core.masks import Rle
 from samdb.core.prompt import MaskCandidate, Prompt
 from samdb.core.vectors import Vector, normalise
 from samdb.errors import ModelError
-from samdb.ports import EncodedImage
+from samdb.ports import EncodedImage, PreparedImage
 from samdb.sam.frame import Frame
 from samdb.sam.networks import GRID
 from samdb.sam.pooling import coverage
@@ -44,6 +44,10 @@ class StockImage:
     def size_hw(self) -> tuple[int, int]:
         """The image's (height, width) in px."""
         return (self.pixels.shape[0], self.pixels.shape[1])
+
+    def similarity(self, mask: Rle) -> NDArray[np.float32]:
+        """Stock segment_anything draws no such map, so there is nothing to compare."""
+        raise NotImplementedError
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +100,7 @@ class StockSegmenter:
         """The stock predictor scales and encodes in one call: nothing to do before."""
         return self.encode(image)
 
-    def encode_batch(self, images: Sequence[EncodedImage]) -> list[EncodedImage]:
+    def encode_batch(self, images: Sequence[PreparedImage]) -> list[EncodedImage]:
         """The stock predictor takes one image at a time."""
         return [_own(image) for image in images]
 
@@ -245,7 +249,7 @@ def _pool(features: NDArray[np.float32], weights: Sequence[NDArray[np.float32]])
     return np.asarray(flat @ features.reshape(len(features), -1).T, dtype=np.float32)
 
 
-def _own(image: EncodedImage) -> StockImage:
+def _own(image: EncodedImage | PreparedImage) -> StockImage:
     if not isinstance(image, StockImage):
         raise ModelError("this image was encoded by another segmenter; encode it with this one")
     return image

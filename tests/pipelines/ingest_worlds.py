@@ -43,6 +43,10 @@ class Pixels:
         """The image's (height, width) in px."""
         return self.image.shape[0], self.image.shape[1]
 
+    def similarity(self, mask: Rle) -> NDArray[np.float32]:
+        """1 under the mask, 0 elsewhere."""
+        return mask.decode().astype(np.float32)
+
 
 @dataclass(frozen=True, slots=True)
 class Colours:
@@ -99,7 +103,7 @@ class RectangleSegmenter:
     def encode_batch(self, images: Sequence[PreparedImage]) -> list[EncodedImage]:
         """Count the images."""
         self.n_encoded += len(images)
-        return [*images]
+        return [image for image in images if isinstance(image, Pixels)]
 
     def encode(self, image: NDArray[np.uint8]) -> Pixels:
         """Keep the image, and count it."""

@@ -210,6 +210,9 @@ def test_an_image_that_another_segmenter_encoded_is_refused(sam: SamSegmenter) -
     class Foreign:
         size_hw = SIZE_HW
 
+        def similarity(self, mask: Rle) -> NDArray[np.float32]:
+            return np.zeros(self.size_hw, dtype=np.float32)
+
     with pytest.raises(ModelError, match="encode it with this one"):
         sam.prompt(Foreign(), [Prompt(box_xyxy=VAN)])
 
