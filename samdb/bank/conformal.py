@@ -9,10 +9,12 @@ The guarantee. Segments of one image are alike, so that images, not segments, ar
 that shows class c counts once, its segments of c sharing its weight, plus one image of score minus infinity
 for the image to come. If images are exchangeable, then for a segment of c drawn at random from a new image
 that shows c, Pr(c in its set) >= coverage[c], for any number of images and any score. Where there are too few
-images for 1 - alpha, `coverage` is what they do allow. It does not hold to the letter in three ways: scores
-come from folds, each judged by a bank of the other folds, while the bank that is used has learned from all
-(cross-conformal: proven is 1 - 2 alpha, seen is about 1 - alpha); the number of neighbours and the vote's
-temperature were chosen on the same segments, and a trained head stopped where it did best on them; and images of another camera or town are not exchangeable.
+images for 1 - alpha, `coverage` is what they do allow. Three things keep it from holding to the letter:
+- a bank is judged by images held out, but the bank that is used has learned from them, too (of such folds
+  1 - 2 alpha is proven, about 1 - alpha is seen);
+- the number of neighbours and the vote's temperature were chosen on the same segments, and a trained head
+  stopped where it did best on them;
+- images of another camera or another town are not exchangeable with these.
 
 Sources: Sadinle, Lei and Wasserman 2019 (least ambiguous sets with class-wise coverage, arXiv 1609.00451);
 Lee, Barber and Willett 2023 (hierarchical data, arXiv 2306.06342); Barber and others 2021 (folds, arXiv
@@ -53,7 +55,7 @@ def fit_conformal(
     """
     limits, coverage = {}, {}
     for index, name in enumerate(classes):
-        own = np.flatnonzero(truth == index)
+        own = np.flatnonzero(truth == index).tolist()
         limits[name], coverage[name] = _limit(scores[own, index], [image_keys[i] for i in own], alpha)
     return Conformal(limits, coverage)
 
