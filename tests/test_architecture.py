@@ -54,6 +54,7 @@ OWNERS: dict[str, frozenset[str]] = {
         "safetensors": "bank",
         "threadpoolctl": "bank",
         "matplotlib": "reports",
+        "umap": "reports",  # an extra: the second map of `probe`
         "PIL": "datasets sam reports",  # decoding, SAM's resize, and drawing
         "pycocotools": "core",
         "pydantic": "config server",
