@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from samdb.pipelines.classify import ClassifiedImage, ClassifiedSegment
     from samdb.pipelines.cutting import PromptMode
 
-_COLUMNS = ("image", "box", "class", "score", "runner-up", "granularity")
+_COLUMNS = ("image", "box", "class", "score", "runner-up", "granularity", "parts")
 
 
 def classify(
@@ -50,6 +50,10 @@ def classify(
     min_area_px: Annotated[
         int, typer.Option("--min-area-px", min=0, help="Leave out labelled boxes (or segments) below this.")
     ] = 0,
+    all_segments: Annotated[
+        bool,
+        typer.Option("--all-segments", help="Also the parts of objects, and what shows an object again."),
+    ] = False,
     as_json: options.AsJson = False,
     store: options.Store = None,
     model: options.Model = None,
@@ -59,8 +63,10 @@ def classify(
     automatic: options.Automatic = None,
     points_per_side: options.PointsPerSide = None,
 ) -> None:
-    """Tell the class of every segment of an image, or of given boxes.
+    """Tell the class of every object in an image, or of given boxes.
 
+    One answer per object: its parts vote, and are shown with --all-segments. An answer is a class, several
+    that cannot be told apart (the likeliest with a question mark), or unknown, with the reason in brackets.
     With --prompts labels the answers are compared with the labels: accuracy and macro-F1 on stderr.
     An image that cannot be read is reported and the others go on.
     """
@@ -97,6 +103,8 @@ def classify(
                         raise
                     unread.append((sample.image_id, str(exc)))
                 else:
+                    if all_segments:
+                        image = replace(image, segments=image.segments + image.hidden)
                     image = _large_enough(image, min_area_px)
                     left_out += [(sample.image_id, text) for text in image.problems]
                     pairs += [
@@ -164,13 +172,14 @@ def _print(image: ClassifiedImage, *, as_json: bool) -> None:
         row = [
             image.sample.path.name,
             ",".join(f"{v:.0f}" for v in item.segment.box_xyxy),
-            p.class_name or f"({p.reason})",
+            "|".join(p.classes) + "?" if p.outcome == "ambiguous" else p.class_name or f"({p.reason})",
             f"{p.score:.2f}",
             p.runner_up or "-",
             item.segment.granularity,
+            str(item.parts) if item.answered_by is None else "hidden",
         ]
         rows.append([*row, (item.label.class_name if item.label else "") or "-"] if labelled else row)
-    show.table((*_COLUMNS, "label") if labelled else _COLUMNS, rows, right=("score",))
+    show.table((*_COLUMNS, "label") if labelled else _COLUMNS, rows, right=("score", "parts"))
 
 
 def _record(image: ClassifiedImage, item: ClassifiedSegment) -> dict[str, PayloadValue]:
@@ -185,6 +194,10 @@ def _record(image: ClassifiedImage, item: ClassifiedSegment) -> dict[str, Payloa
         "runner_up": prediction.runner_up,
         "reason": prediction.reason,
         "segment_id": segment.segment_id,
+        "outcome": prediction.outcome,
+        "classes": list(prediction.classes),
+        "parts": item.parts,
+        "answered_by": item.answered_by,
     }
     if item.label is not None:
         box = segment.label_box_xyxy

@@ -39,7 +39,9 @@ def write_overlay(image: ClassifiedImage, path: Path) -> Path:
         OverlayItem(
             mask=s.segment.mask,
             box_xyxy=s.segment.box_xyxy,
-            label=s.prediction.class_name,
+            label=f"{s.prediction.class_name}?"
+            if s.prediction.outcome == "ambiguous"
+            else s.prediction.class_name,
             score=None if s.prediction.class_name is None else s.prediction.score,
             color_key=s.prediction.class_name,
         )

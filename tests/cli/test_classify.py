@@ -27,6 +27,10 @@ KEYS = {
     "runner_up",
     "reason",
     "segment_id",
+    "outcome",
+    "classes",
+    "parts",
+    "answered_by",
 }
 
 
@@ -45,6 +49,8 @@ def test_the_segments_of_an_image_are_told_as_json_lines(samdb: Samdb, shapes: S
         assert isinstance(score, float)
         assert 0 <= score <= 1
         assert (record["class_name"] is None) == (record["reason"] is not None)
+        assert (record["outcome"] == "unknown") == (record["class_name"] is None)
+        assert record["answered_by"] is None
     for name, box in boxes_of(NEW).items():
         (found,) = (r for r in done.records if r["box_xyxy"] == list(box))
         assert found["class_name"] == name
@@ -69,6 +75,17 @@ def test_the_labels_of_a_dataset_are_answered_and_compared(
         assert read_image(tmp_path / f"{number}.png").reshape(-1, 3).std(axis=0).min() > 10
 
 
+def test_parts_are_shown_when_all_segments_are_asked_for(samdb: Samdb, shapes: Shapes) -> None:
+    photo = shapes.photo("val", NEW)
+    answers = samdb("classify", photo, "--json").records
+    everything = samdb("classify", photo, "--json", "--all-segments").records
+    assert {r["segment_id"] for r in answers} == {
+        r["segment_id"] for r in everything if r["answered_by"] is None
+    }
+    hidden = sum(r["answered_by"] is not None for r in everything)
+    assert hidden == sum(int(str(r["parts"])) for r in answers)
+
+
 def test_boxes_of_a_file_are_answered(samdb: Samdb, shapes: Shapes, tmp_path: Path) -> None:
     boxes = tmp_path / "boxes.json"
     disc, bar = boxes_of(NEW)["disc"], boxes_of(NEW)["bar"]
@@ -80,7 +97,7 @@ def test_boxes_of_a_file_are_answered(samdb: Samdb, shapes: Shapes, tmp_path: Pa
     assert "1 labelled box: accuracy 1.000" in done.err
     assert "outside the image" in done.err
     table = samdb("classify", shapes.photo("val", NEW), "--prompts", boxes, "--min-area-px", 1500)
-    assert table.table[0] == ["image", "box", "class", "score", "runner-up", "granularity"]
+    assert table.table[0] == ["image", "box", "class", "score", "runner-up", "granularity", "parts"]
     assert [row[2] for row in table.table[1:]] == ["disc"]
 
 
