@@ -48,8 +48,9 @@ def _subtitle(report: EvalReport) -> str:
 def _confusion(report: EvalReport, path: Path) -> Path:
     method = report.methods[0]
     columns = (*report.classes, "another class", "rejected")
+    counts = method.confusion / len(method.curves)
     return plot_confusion(
-        method.confusion, report.classes, columns, f"{method.name}: label and answer", _subtitle(report), path
+        counts, report.classes, columns, f"{method.name}: label and answer", _subtitle(report), path
     )
 
 
@@ -70,7 +71,8 @@ def _curves(report: EvalReport, path: Path) -> Path:
 
 
 def _line(method: MethodReport, *, automatic: bool) -> Line:
-    return Line(method.name, tuple((s.automatic if automatic else s.labelled)[ALL] for s in method.curves))
+    curves = tuple((s.automatic if automatic else s.labelled)[ALL] for s in method.curves)
+    return Line(method.name, curves, pale=method.name == _CHANCE)
 
 
 def _reliability(report: EvalReport, path: Path) -> Path:

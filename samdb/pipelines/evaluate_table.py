@@ -46,16 +46,18 @@ def table_rows(report: EvalReport) -> tuple[tuple[str, ...], list[list[str]]]:
     ]
     rest = [k for k in keys if k not in first]
     order = [*first, *per_class, *((n, _subset(n, report)) for n in (*sizes, *groups)), *rest, *aps]
-    rows = [[title, *(cell(m.figures.get(key)) for m in report.methods)] for key, title in order]
+    n = report.settings.seeds
+    rows = [[title, *(cell(m.figures.get(key), n) for m in report.methods)] for key, title in order]
     return ("figure", *(m.name for m in report.methods)), rows
 
 
-def cell(spread: Spread | None) -> str:
-    """A figure as it is shown: `.813 ± .004`, or `-`."""
+def cell(spread: Spread | None, seeds: int) -> str:
+    """A figure as it is shown: `.813 ± .004`, or `-`; it says so when only some of the seeds have it."""
     if spread is None or not spread.values:
         return "-"
-    mean = _short(spread.mean)
-    return f"{mean} ± {_short(spread.std)}" if len(spread.values) > 1 else mean
+    n, mean = len(spread.values), _short(spread.mean)
+    shown = f"{mean} ± {_short(spread.std)}" if n > 1 else mean
+    return shown if n == seeds else f"{shown} ({n} of {seeds} seeds)"
 
 
 def _short(value: float) -> str:

@@ -69,7 +69,7 @@ def head(figure: Figure, title: str, subtitle: str) -> None:
     top, below = 1 - 0.12 / height, 1 - 0.38 / height
     figure.text(0.012, top, title, ha="left", va="top", fontsize=14, fontweight="bold")
     figure.text(0.012, below, subtitle, ha="left", va="top", fontsize=9, color="#5B6670")
-    figure.set_layout_engine("constrained", rect=(0, 0, 1, 1 - 0.62 / height))
+    figure.set_layout_engine("constrained", rect=(0.008, 0.01, 0.98, 0.98 - 0.72 / height))
 
 
 def unit_axes(axes: Axes, x_label: str, y_label: str) -> None:

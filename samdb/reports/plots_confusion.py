@@ -20,14 +20,14 @@ _ROOM_FOR_COUNTS = 14
 
 
 def plot_confusion(
-    counts: NDArray[np.int64],
+    counts: NDArray[np.float64],
     rows: Sequence[str],
     columns: Sequence[str],
     title: str,
     subtitle: str,
     path: Path,
 ) -> Path:
-    """Draw counts (R, C) as shares of each row, with the counts below; `rows` are the truth.
+    """Draw counts (R, C), means over seeds, as shares of each row, with the counts below; rows are the truth.
 
     Columns beyond the rows' are set apart: they are no class. Returns `path`.
     """
@@ -36,7 +36,7 @@ def plot_confusion(
     cell = 0.78 if n_rows <= _ROOM_FOR_COUNTS else 0.46
     gap = np.where(np.arange(n_columns) >= n_rows, 0.25, 0.0)
     with drawing():
-        figure = new_figure(max(6.5, 2.6 + cell * n_columns), max(3.6, 2.3 + cell * n_rows))
+        figure = new_figure(max(6.5, 3.0 + cell * n_columns), max(4.0, 2.9 + cell * n_rows))
         head(figure, title, subtitle)
         axes = figure.add_subplot()
         paint = _paint()
@@ -55,21 +55,25 @@ def plot_confusion(
                 )  # fmt: skip
                 if not small:
                     axes.text(
-                        x, i + 0.25, f"{counts[i, j]:,}", ha="center", va="center", color=ink, fontsize=7.5
+                        x, i + 0.25, number(counts[i, j]), ha="center", va="center", color=ink, fontsize=7.5
                     )
         axes.set(xlim=(-0.5, n_columns - 0.5 + float(gap.max())), ylim=(n_rows - 0.5, -0.5))
-        axes.set_aspect("equal")
         axes.set_xticks(np.arange(n_columns) + gap, columns, rotation=35, ha="right", rotation_mode="anchor")
         totals = counts.sum(axis=1)
-        axes.set_yticks(np.arange(n_rows), [f"{r}  ({n:,})" for r, n in zip(rows, totals, strict=True)])
+        axes.set_yticks(np.arange(n_rows), [f"{r}  ({n:,.0f})" for r, n in zip(rows, totals, strict=True)])
         axes.tick_params(length=0)
         for side in axes.spines.values():
             side.set_visible(False)
         axes.set_xlabel(
             "answer (% of the row; below it the count)" if cell > 0.5 else "answer (% of the row)"
         )
-        axes.set_ylabel("label (count)")
+        axes.set_ylabel("label (boxes)")
         return save_figure(figure, path)
+
+
+def number(count: float) -> str:
+    """A mean count: whole, and `<1` where it would be nothing."""
+    return "<1" if 0 < count < 0.5 else f"{count:,.0f}"
 
 
 def _paint() -> Colormap:

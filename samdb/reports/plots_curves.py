@@ -11,18 +11,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from samdb.core.metrics_ranking import PrecisionRecall
-from samdb.reports.plots import COLOURS, DASHES, INK, drawing, head, new_figure, save_figure, share, unit_axes
+from samdb.reports.plots import (
+    COLOURS,
+    DASHES,
+    FAINT,
+    INK,
+    drawing,
+    head,
+    new_figure,
+    save_figure,
+    share,
+    unit_axes,
+)
 
 _RECALLS: Final = np.linspace(0.0, 1.0, 201)
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One curve of each seed; what is drawn is their mean. `strong` ones are black, thick and on top."""
+    """One curve of each seed; what is drawn is their mean. `strong` ones are black, thick and on top, `pale`
+    ones grey.
+    """
 
     name: str
     curves: tuple[PrecisionRecall, ...]
     strong: bool = False
+    pale: bool = False
 
     @property
     def average_precision(self) -> float:
@@ -45,9 +59,9 @@ class Panel:
 
 def plot_precision_recall(panels: Sequence[Panel], title: str, subtitle: str, path: Path) -> Path:
     """Draw panels side by side, each with its legend (AP behind the name) below it. Returns `path`."""
-    deepest = max(len(panel.lines) for panel in panels)
+    deepest = max(-(-len(panel.lines) // _columns(panel)) for panel in panels)
     with drawing():
-        figure = new_figure(4.9 * len(panels) + 0.4, 4.7 + 0.2 * deepest)
+        figure = new_figure(4.9 * len(panels) + 0.4, 5.2 + 0.2 * deepest)
         head(figure, title, subtitle)
         for i, panel in enumerate(panels, 1):
             axes = figure.add_subplot(1, len(panels), i)
@@ -56,8 +70,9 @@ def plot_precision_recall(panels: Sequence[Panel], title: str, subtitle: str, pa
             colour = 0
             for line in panel.lines:
                 label = f"{line.name}   AP {share(line.average_precision)}"
-                if line.strong:
-                    axes.plot(_RECALLS, line.points, color=INK, lw=2.8, zorder=3, label=label)
+                if line.strong or line.pale:
+                    ink, width, order = (INK, 2.8, 3) if line.strong else (FAINT, 1.9, 1.5)
+                    axes.plot(_RECALLS, line.points, color=ink, lw=width, zorder=order, label=label)
                     continue
                 axes.plot(
                     _RECALLS,
@@ -67,11 +82,15 @@ def plot_precision_recall(panels: Sequence[Panel], title: str, subtitle: str, pa
                     label=label,
                 )
                 colour += 1
-            axes.set_box_aspect(0.86)
             axes.legend(
                 loc="upper center",
                 bbox_to_anchor=(0.5, -0.16),
-                ncols=1 + (len(panel.lines) > 4),
+                ncols=_columns(panel),
                 handlelength=2.4,
             )
         return save_figure(figure, path)
+
+
+def _columns(panel: Panel) -> int:
+    """Of the legend."""
+    return 1 if len(panel.lines) <= 4 else 2
