@@ -4,21 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from samdb.cli import options, show
+from samdb.cli.explain import explained, print_reason
 from samdb.cli.progress import DownloadBar, image_bar
 from samdb.core.points import PayloadValue
 from samdb.errors import ConfigError, InputError, ModelError
 
 if TYPE_CHECKING:
+    from samdb.core.bank import Prediction
     from samdb.core.sample import Sample
     from samdb.pipelines.classify import ClassifiedImage, ClassifiedSegment
     from samdb.pipelines.cutting import PromptMode
+    from samdb.pipelines.explain import Explanation
 
+# a picture per answer of an image: more than these nobody looks through
+_MOST_REASONS = 24
 _COLUMNS = ("image", "box", "class", "score", "runner-up", "granularity", "parts")
 
 
@@ -53,6 +59,14 @@ def classify(
     all_segments: Annotated[
         bool,
         typer.Option("--all-segments", help="Also the parts of objects, and what shows an object again."),
+    ] = False,
+    explain: Annotated[
+        bool,
+        typer.Option(
+            "--explain",
+            help="Say why: the nearest prototypes, the real segments behind them (pictures with --out), the "
+            "margin, the parts' votes.",
+        ),
     ] = False,
     as_json: options.AsJson = False,
     store: options.Store = None,
@@ -110,9 +124,11 @@ def classify(
                     pairs += [
                         (s.label.class_name, s.prediction.class_name) for s in image.segments if s.label
                     ]
-                    _print(image, as_json=as_json)
+                    reasons = db.explain(image, card.label) if explain else []
+                    _print(image, reasons, as_json=as_json)
                     if out is not None:
                         show.say(f"picture: {write_overlay(image, out / name)}")
+                        _draw_reasons(image, reasons, (out / name).with_suffix(".why"))
                 tell()
     show.problems(unread, f"{len(unread):,} of {len(samples):,} images cannot be classified:")
     show.problems(left_out, "Labels left out:")
@@ -156,15 +172,31 @@ def _large_enough(image: ClassifiedImage, min_area_px: int) -> ClassifiedImage:
     return replace(image, segments=tuple(s for s in image.segments if area(s) >= min_area_px))
 
 
-def _print(image: ClassifiedImage, *, as_json: bool) -> None:
+def _draw_reasons(image: ClassifiedImage, reasons: Sequence[Explanation], folder: Path) -> None:
+    from samdb.pipelines.explain_pictures import write_explanations
+
+    if not reasons:
+        return
+    ordered = sorted(reasons, key=lambda r: _order(r.prediction))
+    write_explanations(ordered, image.sample.path, folder, _MOST_REASONS)
+    more = f" (the first {_MOST_REASONS} of {len(reasons)})" if len(reasons) > _MOST_REASONS else ""
+    show.say(f"why: {folder}{more}")
+
+
+def _order(prediction: Prediction) -> tuple[bool, float]:
+    """Answers first, the surest at the top."""
+    return (prediction.class_name is None, -prediction.score)
+
+
+def _print(image: ClassifiedImage, reasons: Sequence[Explanation], *, as_json: bool) -> None:
     if as_json:
-        for item in image.segments:
-            show.json_line(_record(image, item))
+        for item, why in zip_longest(image.segments, reasons):
+            show.json_line({**_record(image, item), **({"explain": explained(why)} if why else {})})
         return
     if not image.segments:
         show.say(f"{image.sample.path.name}: no segments")
         return
-    named = sorted(image.segments, key=lambda s: (s.prediction.class_name is None, -s.prediction.score))
+    named = sorted(image.segments, key=lambda s: _order(s.prediction))
     labelled = any(s.label and s.label.class_name for s in named)
     rows = []
     for item in named:
@@ -180,6 +212,8 @@ def _print(image: ClassifiedImage, *, as_json: bool) -> None:
         ]
         rows.append([*row, (item.label.class_name if item.label else "") or "-"] if labelled else row)
     show.table((*_COLUMNS, "label") if labelled else _COLUMNS, rows, right=("score", "parts"))
+    for why in sorted(reasons, key=lambda r: _order(r.prediction)):
+        print_reason(why)
 
 
 def _record(image: ClassifiedImage, item: ClassifiedSegment) -> dict[str, PayloadValue]:

@@ -65,7 +65,7 @@ def write_sheet(
     for hit in hits:
         s = hit.segment
         caption = (f"{s.class_name or 'no class'}  {hit.score:.3f}", Path(s.image_id).name, s.granularity)
-        tile = _tile(hit.image_path, s.mask, s.box_xyxy, caption, s.class_name, str(hit.rank))
+        tile = segment_tile(hit.image_path, s.mask, s.box_xyxy, caption, s.class_name, str(hit.rank))
         if tile is None:
             left_out.append(hit)
         else:
@@ -73,7 +73,7 @@ def write_sheet(
     first = None
     if example is not None:
         below = ("example", example.caption)
-        first = _tile(example.image, example.mask, example.box_xyxy, below, None, None)
+        first = segment_tile(example.image, example.mask, example.box_xyxy, below, None, None)
     title = f"{len(hits)} segment{'' if len(hits) == 1 else 's'} like the example"
     save_png(draw_sheet(tiles, title=title, query_tile=first), path)
     return left_out
@@ -94,7 +94,7 @@ def picture_names(samples: Sequence[Sample]) -> list[Path]:
     return full
 
 
-def _tile(
+def segment_tile(
     path: Path | None,
     mask: Rle,
     box_xyxy: Box,
