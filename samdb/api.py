@@ -21,26 +21,33 @@ from samdb import wiring
 from samdb.config import Settings, load_settings
 from samdb.core.bank import BankCard
 from samdb.core.boxes import Box
+from samdb.core.head import PROJECTED, Head
 from samdb.core.masks import Rle
 from samdb.core.prompt import MaskCandidate, Prompt
 from samdb.core.sample import Label, Sample
 from samdb.core.segment import Segment
 from samdb.core.where import parse_where
 from samdb.errors import ConfigError, InputError, StoreLayoutError
-from samdb.pipelines.bank_versions import show_bank
+from samdb.pipelines.bank_versions import activate_bank, list_banks, show_bank
 from samdb.pipelines.build_bank import BankProgress, BuildBankReport, build_bank
 from samdb.pipelines.classify import ClassifiedImage, classify_image
 from samdb.pipelines.cutting import PROMPT_MODES, CutSettings, PromptMode
 from samdb.pipelines.empty_answer import explain_nothing
 from samdb.pipelines.examples import Example, prompted_examples, recognised, stored_example
+from samdb.pipelines.explain import Explanation, explain
+from samdb.pipelines.head_store import load_head
 from samdb.pipelines.ingest import IngestProgress, IngestReport
 from samdb.pipelines.ledger import file_sha256
+from samdb.pipelines.project import projected_by
+from samdb.pipelines.projecting import ProjectingSegmenter, fitted
 from samdb.pipelines.search import SearchHit, SearchRequest, search
 from samdb.ports import Dataset, Segmenter, VectorStore
 from samdb.stores.layout import BANK, IMAGES, SEGMENTS, LayoutParams
 from samdb.stores.migrate import check_layout, migrate, stored_params
 
 if TYPE_CHECKING:
+    from samdb.bank.train_settings import TrainSettings
+    from samdb.pipelines.train_bank import TrainBankReport
     from samdb.sam.download import Progress
 
 #: the recipes stored unless told otherwise, and the one that banks and searches compare (README, "Recipes")
@@ -115,8 +122,10 @@ class Database:
         check_split(dataset, split)
         self.prepare()
         mode = prompts or _best_prompts(dataset, split)
-        job = IngestJob(dataset, CutSettings(mode, tuple(recipes)), split, limit)
-        return run_ingest(job, self.segmenter, self.store, on_progress)
+        head, fingerprint = self._active_head()
+        segmenter = self.segmenter if head is None else ProjectingSegmenter(self.segmenter, head)
+        job = IngestJob(dataset, CutSettings(mode, tuple(recipes)), split, limit, head=fingerprint)
+        return run_ingest(job, segmenter, self.store, on_progress)
 
     def build_bank(
         self,
@@ -130,6 +139,7 @@ class Database:
         where: Sequence[str] = (),
         parts: bool = True,
         background: bool = True,
+        whiten: bool = False,
         seed: int = 0,
         activate: bool = True,
         on_progress: BankProgress | None = None,
@@ -137,10 +147,10 @@ class Database:
         """Build a memory bank from the labelled segments, and make it the active one with `activate`.
 
         At most `k` centres per class, of wholes and (with `parts`) of parts apart; `exclude` prunes classes,
-        `where` are filters such as `split=train`; with `background` it also learns what is no object. Raises
-        BankError when nothing is labelled.
+        `where` are filters such as `split=train`; with `background` it also learns what is no object. With
+        `whiten` a linear head makes the classes round first. Raises BankError when nothing is labelled.
         """
-        self._check_recipe(recipe)
+        self._check_embedded(recipe)
         return build_bank(
             self.store,
             recipe=recipe,
@@ -153,10 +163,59 @@ class Database:
             where=parse_where(where),
             parts=parts,
             background=background,
+            whiten=whiten,
             seed=seed,
             activate=activate,
             progress=on_progress,
         )
+
+    def train_bank(
+        self,
+        *,
+        recipes: Sequence[str] = (DEFAULT_RECIPE,),
+        settings: TrainSettings | None = None,
+        name: str = "default",
+        kmeans: bool = False,
+        min_segments: int = 1,
+        min_area_px: int = 0,
+        exclude: Sequence[str] = (),
+        where: Sequence[str] = (),
+        parts: bool = True,
+        background: bool = True,
+        activate: bool = True,
+        on_progress: BankProgress | None = None,
+    ) -> TrainBankReport:
+        """Train a projection head on the stored embeddings of `recipes`, and a bank with it: learned
+        prototypes, or with `kmeans` centres of projected segments; the rest is as for `build_bank`.
+        """
+        from samdb.bank.train_settings import TrainSettings as Default
+        from samdb.pipelines.train_bank import train_bank
+
+        for recipe in recipes:
+            self._check_embedded(recipe)
+        return train_bank(
+            self.store,
+            recipes=tuple(dict.fromkeys(recipes)),
+            settings=settings or Default(),
+            name=name,
+            fingerprint=wiring.model_fingerprint(self.settings),
+            kmeans=kmeans,
+            min_segments=min_segments,
+            min_area_px=min_area_px,
+            exclude=tuple(exclude),
+            where=parse_where(where),
+            parts=parts,
+            background=background,
+            activate=activate,
+            progress=on_progress,
+        )
+
+    def activate_bank(self, bank: str, on_progress: Callable[[int, int], None] | None = None) -> BankCard:
+        """Classify with this bank from now on; if it was trained, every stored segment is projected first.
+        Raises BankError when it was made for another model or recipe."""
+        self.check()
+        fingerprint = wiring.model_fingerprint(self.settings)
+        return activate_bank(self.store, bank, fingerprint=fingerprint, progress=on_progress)
 
     def bank(self, bank: str | None = None) -> BankCard:
         """What there is to know of a bank: `name`, `name@version`, or the active one.
@@ -188,6 +247,10 @@ class Database:
             labels = tuple(Label(str(i), "", "", box) for i, box in enumerate(boxes_xyxy))
             sample, prompts = replace(sample, labels=labels, has_labels=True), "labels"
         return classify_image(sample, read_image(sample.path), self.segmenter, self.store, card, prompts)
+
+    def explain(self, image: ClassifiedImage, bank: str | None = None) -> list[Explanation]:
+        """Why each segment of a classified image got its answer from that bank, in their order."""
+        return explain(self.store, self.bank(bank), image.segments)
 
     def search(
         self,
@@ -223,6 +286,8 @@ class Database:
                 raise ConfigError("a box, a point or a mask needs the image it lies on")
             prompt = Prompt(box_xyxy, points, (True,) * len(points), mask)
             wanted += [example for example, _ in self.examples(Path(image), [prompt], recipe)]
+        if recipe == PROJECTED:
+            filters = projected_by(self.bank(), filters)
         request = SearchRequest(recipe, tuple(wanted), tuple(negatives), filters, limit, offset, per_image)
         return search(self.store, request)
 
@@ -236,7 +301,9 @@ class Database:
         from samdb.datasets.images import read_image
 
         self._check_recipe(recipe)
-        found = prompted_examples(self.segmenter, read_image(image), prompts, recipe)
+        projects = recipe == PROJECTED
+        segmenter = fitted(self.segmenter, self.store, self.bank()) if projects else self.segmenter
+        found = prompted_examples(segmenter, read_image(image), prompts, recipe)
         return recognised(self.store, found, recipe, file_sha256(image))
 
     def stored(self, segment_id: str, recipe: str = DEFAULT_RECIPE) -> tuple[Example, Segment]:
@@ -282,6 +349,20 @@ class Database:
         known = sorted(self._held.vectors) if self._held else []
         if recipe not in known:
             raise ConfigError(f"unknown recipe {recipe!r}: choose from {', '.join(known)}")
+
+    def _check_embedded(self, recipe: str) -> None:
+        """The same; and what a bank has made of embeddings is no recipe to learn another from."""
+        if recipe == PROJECTED:
+            raise ConfigError(f"{recipe!r} is made by a bank: choose what it is made of (`samdb bank show`)")
+        self._check_recipe(recipe)
+
+    def _active_head(self) -> tuple[Head | None, str]:
+        """The active bank's head and its fingerprint, if it has one that is for this model."""
+        active = [b.card for b in list_banks(self.store) if b.active and b.card.head]
+        ours = wiring.model_fingerprint(self.settings)
+        if not active or active[0].fingerprint not in ("", ours):
+            return None, ""
+        return load_head(self.store, active[0]), active[0].head
 
     def close(self) -> None:
         """Let go of the store."""

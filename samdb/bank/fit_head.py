@@ -103,10 +103,13 @@ def _joined(
         weight = (first.weight.astype(np.float64) @ white.matrix).astype(np.float32)
         layers.append((Layer(weight, first.bias), *others))
     width = sum(len(m[-1].bias) for m in layers)
+    # the whitening's lengths go into the scale, so that float16 holds the weights
+    size = max(float(np.abs(m[0].weight).max()) for m in layers) or 1.0
+    layers = [(Layer(first.weight / size, first.bias), *others) for first, *others in layers]
     head = Head(
         recipes=recipes,
         mean=white.mean.astype(np.float32),
-        scale=np.ones(len(white.mean), dtype=np.float32),
+        scale=np.full(len(white.mean), 1 / size, dtype=np.float32),
         members=tuple(layers),
         mix=np.eye(width, dtype=np.float32),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias, get_args
 
 from samdb.core.bank import Setting
@@ -67,3 +67,21 @@ class TrainSettings:
     def as_settings(self) -> Mapping[str, Setting]:
         """The knobs as a bank's card keeps them."""
         return {name: getattr(self, name) for name in self.__slots__}
+
+
+#: margin and scale that each loss did best with (README, "A trained head")
+_TUNED: Mapping[LossName, tuple[float, float]] = {
+    "prototypes": (0.1, 20.0),
+    "softtriple": (0.1, 20.0),
+    "subcenter": (28.6, 64.0),
+    "proxyanchor": (0.1, 32.0),
+}
+
+
+def settings_for(
+    loss: LossName, *, members: int | None = None, epochs: int | None = None, seed: int = 0
+) -> TrainSettings:
+    """The settings that a loss did best with; what is not given stays as it was measured."""
+    margin, scale = _TUNED[loss]
+    usual = TrainSettings(loss=loss, margin=margin, scale=scale, seed=seed)
+    return replace(usual, members=members or usual.members, epochs=epochs or usual.epochs)

@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from samdb.cli import options, show
+from samdb.cli import bank_train, options, show
 from samdb.cli.progress import stage_bar
 from samdb.core.bank import BankCard
 from samdb.core.points import PayloadValue
 
 if TYPE_CHECKING:
     from samdb.api import Database
+    from samdb.pipelines.build_bank import BuildBankReport
 
-app = typer.Typer(help="Memory banks: KMeans centres per class, to classify with.", no_args_is_help=True)
+app = typer.Typer(help="Memory banks: prototypes per class, to classify with.", no_args_is_help=True)
 
 Bank = Annotated[str, typer.Argument(help="A bank, as NAME or NAME@VERSION.")]
 
@@ -46,6 +47,10 @@ def build(
         bool,
         typer.Option("--background/--no-background", help="Also learn what is no object, if such is stored."),
     ] = True,
+    whiten: Annotated[
+        bool,
+        typer.Option("--whiten/--no-whiten", help="Make the classes round first, by a linear projection."),
+    ] = False,
     where: options.Filters = None,
     seed: Annotated[int, typer.Option("--seed", help="The same seed gives the same bank.")] = 0,
     activate: Annotated[
@@ -68,10 +73,16 @@ def build(
             where=where or (),
             parts=parts,
             background=background,
+            whiten=whiten,
             seed=seed,
             activate=activate,
             on_progress=tell,
         )
+    show_new_bank(report, asked_for_background=background)
+
+
+def show_new_bank(report: BuildBankReport, *, asked_for_background: bool) -> None:
+    """Print what a new bank was learned from and how it did."""
     rows = [
         [
             c.class_name,
@@ -92,7 +103,7 @@ def build(
         )
     if report.n_background:
         show.say(f"background: {report.n_background:,} segments, {report.n_background_prototypes} centres")
-    elif background:
+    elif asked_for_background:
         show.warn(
             "No background was learned, so `classify` will name things that are of no class. Ingest some "
             "images with --prompts both --points-per-side 16, and build again."
@@ -104,6 +115,9 @@ def build(
         f"bank {report.card.label}: {report.card.n_prototypes} prototypes of {report.card.recipe!r} vectors, "
         f"{state} ({report.seconds:.1f} s)"
     )
+
+
+app.command("train")(bank_train.train)
 
 
 @app.command("list")
@@ -156,6 +170,7 @@ def show_(
         "made": card.created_at,
         "model": card.model,
         "recipe": card.recipe,
+        **({"head": card.head, "made of": ", ".join(card.inputs)} if card.head else {}),
         "prototypes": str(card.n_prototypes),
         "neighbours that vote": str(card.k_neighbours),
         "vote temperature": f"{card.vote_temperature:g}",
@@ -182,11 +197,9 @@ def show_(
 
 @app.command()
 def activate(bank: Bank, store: options.Store = None, model: options.Model = None) -> None:
-    """Classify with this bank from now on."""
-    from samdb.pipelines.bank_versions import activate_bank
-
-    with _open(store, model) as db:
-        card = activate_bank(db.store, bank)
+    """Classify with this bank from now on. Stored segments are projected first, if it was trained."""
+    with _open(store, model) as db, stage_bar() as tell:
+        card = db.activate_bank(bank, lambda done, total: tell("project", done, total))
     show.done(f"bank {card.label} is active")
 
 
@@ -236,9 +249,11 @@ def import_(
     """Take a bank from a file; a new store is laid out for it."""
     from samdb.pipelines.bank_versions import import_bank
 
-    with _database(store, model) as db:
+    with _database(store, model) as db, stage_bar() as tell:
         db.prepare()
-        card = import_bank(db.store, file, name=name, activate=activate)
+        card = import_bank(db.store, file, name=name)
+        if activate:
+            card = db.activate_bank(card.label, lambda done, total: tell("project", done, total))
     show.done(f"bank {card.label} is imported")
 
 
@@ -263,6 +278,8 @@ def _record(card: BankCard) -> dict[str, PayloadValue]:
         "model": card.model,
         "fingerprint": card.fingerprint,
         "recipe": card.recipe,
+        "head": card.head or None,
+        "inputs": list(card.inputs),
         "classes": list(card.classes),
         "class_counts": dict(card.class_counts),
         "n_prototypes": card.n_prototypes,

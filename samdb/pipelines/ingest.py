@@ -84,6 +84,7 @@ def ingest(
     run: str,
     split: str | None = None,
     limit: int | None = None,
+    head: str = "",
     on_progress: Callable[[IngestProgress], None] = lambda _: None,
 ) -> IngestReport:
     """Cut every image of the dataset and store its segments.
@@ -92,7 +93,8 @@ def ingest(
     one is replaced without leaving an orphan. An image that cannot be read is quarantined and the run goes
     on; it is tried again in every run. Killed at any moment and run again, it ends with the points of an
     uninterrupted run. Images that are no longer in the dataset stay in the store. Until this returns, the
-    store is used by a thread of its own. On KeyboardInterrupt what is cut already is stored first.
+    store is used by a thread of its own. `head` names the head of a segmenter that projects: new
+    segments are marked with it. On KeyboardInterrupt what is cut already is stored first.
 
     Raises StoreError when the store fails; what was acknowledged stays, and the next run resumes. Raises
     DatasetError when the store holds other images under this dataset's name.
@@ -107,7 +109,7 @@ def ingest(
     writer = Writer(store, dataset.name, ledger, stopwatch)
     seen = n_segments = 0
     with Stage("samdb-write", writer.write, IMAGES_PER_FLUSH, at_end=writer.flush) as writing:
-        finishing = Finishing(segmenter, run, ledger, stopwatch, writing.put)
+        finishing = Finishing(segmenter, run, ledger, stopwatch, writing.put, head)
         with (
             Stage("samdb-finish", finishing.finish, _FINISH_AHEAD) as finish,
             closing(reader.read_ahead(samples)) as works,

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from samdb.core.head import HEAD_KEY, PROJECTED
+from samdb.core.points import Point
 from samdb.errors import InputError, ModelError
 from samdb.pipelines.cutting import Cut, assemble
 from samdb.pipelines.ingest_asking import Answer
@@ -44,12 +46,14 @@ class Finishing:
         ledger: Mapping[str, LedgerEntry],
         stopwatch: Stopwatch,
         hand_on: Callable[[ImagePoints | MovedImage], None],
+        head: str = "",
     ) -> None:
         self._segmenter = segmenter
         self._run = run
         self._ledger = ledger
         self._stopwatch = stopwatch
         self._hand_on = hand_on
+        self._head = head
         self.tally = Tally()
 
     def finish(self, answer: Answer | LedgerEntry) -> None:
@@ -60,6 +64,12 @@ class Finishing:
         with self._stopwatch("finish"):
             points = self._points(answer)
         self._hand_on(points)
+
+    def _marked(self, point: Point) -> Point:
+        """The point of a segment, told which head its projected vector is of, if it has one."""
+        if PROJECTED not in point.vectors:
+            return point
+        return replace(point, payload={**point.payload, HEAD_KEY: self._head})
 
     def _count_unchanged(self, entry: LedgerEntry) -> None:
         """An unchanged image's troubles are reported again: they have not gone away."""
@@ -81,7 +91,7 @@ class Finishing:
                 cut: Cut = assemble(self._segmenter, answer.pieces, sample, self._run)
                 entry = work.entry(len(cut.segments), cut.problems)
                 ledger = ledger_point(sample, entry, answer.size_hw, answer.vector)
-                segments = [segment_to_point(s) for s in cut.segments]
+                segments = [self._marked(segment_to_point(s)) for s in cut.segments]
             except (InputError, ModelError, ValueError) as exc:
                 reason = str(exc)
             else:

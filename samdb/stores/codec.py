@@ -35,6 +35,7 @@ RESERVED: Final = frozenset(
         "model",
         "run",
         "flags",
+        "proj_head",
     }
 )
 _PREFIX: Final = "attr_"

@@ -25,7 +25,7 @@ class IngestJob:
     """What to ingest, and how.
 
     `limit` counts images from the start of the dataset, or of its `split`. An image of more than `max_pixels`
-    is not decoded but quarantined.
+    is not decoded but quarantined. `head` names the head of a segmenter that projects.
     """
 
     dataset: Dataset
@@ -33,6 +33,7 @@ class IngestJob:
     split: str | None = None
     limit: int | None = None
     max_pixels: int = MAX_PIXELS
+    head: str = ""
 
 
 def run_ingest(
@@ -56,6 +57,7 @@ def run_ingest(
             run=datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ"),
             split=job.split,
             limit=job.limit,
+            head=job.head,
             on_progress=on_progress,
         )
 
