@@ -127,16 +127,18 @@ def _recipes(
     if held is not None and recipe not in held.vectors:
         raise ConfigError(f"unknown recipe {recipe!r}: choose from {', '.join(sorted(held.vectors))}")
     wanted = tuple(dict.fromkeys((recipe, PRIOR_RECIPE, *sorted(more))))
-    stored = recipes_of(store, (LABELLED, WHOLE, *splits.val), wanted)
+    stored = Counter(wanted)
+    for side in (splits.train, splits.val):
+        stored &= recipes_of(store, (LABELLED, WHOLE, *side), wanted)
     for name in (recipe, *sorted(more)):
         if not stored[name]:
             how = (
                 f"ingest again with --recipes {name}" if name != "proj" else "activate the bank that makes it"
             )
-            raise BankError(f"the boxes to judge by have no {name!r} embedding: {how}, or choose another one")
+            raise BankError(f"one of the splits has no {name!r} embedding: {how}, or choose another one")
     if not stored[PRIOR_RECIPE]:
         notes.append(
-            f"the prior work's recipe {PRIOR_RECIPE!r} is not stored, so that it is not compared: "
+            f"the prior work's recipe {PRIOR_RECIPE!r} is not stored in both splits: it is not compared; "
             f"ingest again with --recipes {recipe},{PRIOR_RECIPE}"
         )
     return tuple(name for name in wanted if stored[name])
