@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final, cast, get_args
 
 from samdb.core.boxes import Box
+from samdb.core.head import HEAD_KEY
 from samdb.core.masks import Rle
 from samdb.core.points import Payload, PayloadValue, Point
 from samdb.core.sample import Attribute
@@ -35,7 +36,7 @@ RESERVED: Final = frozenset(
         "model",
         "run",
         "flags",
-        "proj_head",
+        HEAD_KEY,
     }
 )
 _PREFIX: Final = "attr_"
