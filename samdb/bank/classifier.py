@@ -120,11 +120,13 @@ def possible_classes(
 ) -> tuple[str, ...]:
     """The classes that a segment may be of, the winner first; none when its score is too low for any.
 
-    Those that reach their limit on the card (see `samdb.bank.conformal`). Where any does, so does the winner:
-    a larger set misses no more. A bank without such limits goes by the winner's threshold alone.
+    Those that reach their limit on the card (see `samdb.bank.conformal`). Where any does, so does the winner,
+    and where none does, the winner still when it reaches its threshold: of classes that are easily told apart
+    the limit would refuse a tenth for nothing. A larger set misses no more. A bank without limits goes by the
+    threshold alone.
     """
-    if not card.conformal:
-        own = next((score for name, score in scores if name == winner), 0.0)
-        return (winner,) if own >= card.thresholds.get(winner, 0.0) else ()
     found = [name for name, score in scores if name is not None and score >= card.conformal.get(name, 0.0)]
-    return (winner, *(name for name in found if name != winner)) if found else ()
+    if card.conformal and found:
+        return (winner, *(name for name in found if name != winner))
+    own = next((score for name, score in scores if name == winner), 0.0)
+    return (winner,) if own >= card.thresholds.get(winner, 0.0) else ()

@@ -16,6 +16,7 @@ from tests.pipelines.bank_worlds import stored
 #: answers from .3 on, and from .8 on one can build upon them
 CARD: BankCard = replace(
     bank_of([prototype("c", unit(1, 0), "car"), prototype("b", unit(0, 1), "bus")]).card,
+    thresholds={"car": 0.3, "bus": 0.3},
     conformal={"car": 0.3, "bus": 0.3},
     sure={"car": 0.8, "bus": 0.8},
 )
