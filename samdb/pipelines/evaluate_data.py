@@ -99,6 +99,9 @@ class Splits:
         )
 
 
+_NAMED: Final = frozenset({"train", "val", "test"})
+
+
 def is_held_out(image_key: str) -> bool:
     """Whether an image is judged by where its dataset has one split: by hash, so that it never moves.
 
@@ -137,7 +140,8 @@ def find_splits(store: VectorStore, dataset: str | None, train: str, val: str) -
         )
     mine = Condition("dataset", "=", (name,))
     splits = store.facet(SEGMENTS, "split", (LABELLED, mine))
-    if len(splits) == 1 and not {train, val} <= set(splits):
+    # the only split: the one to learn from, or one whose name says nothing, such as a plain folder's
+    if len(splits) == 1 and val not in splits and (train in splits or not _NAMED & set(splits)):
         return Splits(name, (mine,), (mine,), True, frozenset())
     for wanted in (train, val):
         if wanted not in splits:
