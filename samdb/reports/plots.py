@@ -67,7 +67,10 @@ def head(figure: Figure, title: str, subtitle: str) -> None:
     """Put a title, and what it is measured on, above everything."""
     width, height = figure.get_size_inches()
     # a letter of the font is 0.6 em wide on average; a long text becomes smaller instead of being cut off
-    sizes = [min(most, 72 * 0.97 * width / (0.6 * len(text))) for most, text in ((14, title), (9, subtitle))]
+    sizes = [
+        min(most, 72 * 0.97 * width / (0.6 * max(len(text), 1)))
+        for most, text in ((14, title), (9, subtitle))
+    ]
     top, below = 1 - 0.12 / height, 1 - 0.38 / height
     figure.text(0.012, top, title, ha="left", va="top", fontsize=sizes[0], fontweight="bold")
     figure.text(0.012, below, subtitle, ha="left", va="top", fontsize=sizes[1], color="#5B6670")
