@@ -122,9 +122,9 @@ def generate_masks(
 
 @dataclass(frozen=True, slots=True)
 class _Candidates:
-    """N masks that are good enough by their predicted IoU, not yet drawn: logits (N, h, w)."""
+    """N masks that are good enough by their predicted IoU, not yet drawn: logits (h, w) each."""
 
-    low_res: Tensor
+    low_res: list[Tensor]
     predicted_iou: NDArray[np.float64]
     outputs: NDArray[np.int64]
     sketches: Sketches
@@ -193,7 +193,7 @@ def _candidates(
     promising = ~sketches.empty & (sketches.stability >= settings.min_stability - _SKETCH_MARGIN)
     chosen = np.flatnonzero(promising)
     return _Candidates(
-        low_res[torch.from_numpy(chosen).to(low_res.device)],
+        list(low_res[torch.from_numpy(chosen).to(low_res.device)]),
         state.predicted_iou[good].double().cpu().numpy()[chosen],
         good.nonzero()[:, 1].cpu().numpy()[chosen],
         sketches.only(chosen),
@@ -202,7 +202,7 @@ def _candidates(
 
 def _joined(parts: list[_Candidates]) -> _Candidates:
     return _Candidates(
-        torch.cat([p.low_res for p in parts]),
+        [logits for p in parts for logits in p.low_res],
         np.concatenate([p.predicted_iou for p in parts]),
         np.concatenate([p.outputs for p in parts]),
         join([p.sketches for p in parts]),
