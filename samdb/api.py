@@ -138,6 +138,7 @@ class Database:
         exclude: Sequence[str] = (),
         where: Sequence[str] = (),
         parts: bool = True,
+        named: bool = False,
         background: bool = True,
         whiten: bool = False,
         seed: int = 0,
@@ -147,8 +148,9 @@ class Database:
         """Build a memory bank from the labelled segments, and make it the active one with `activate`.
 
         At most `k` centres per class, of wholes and (with `parts`) of parts apart; `exclude` prunes classes,
-        `where` are filters such as `split=train`; with `background` it also learns what is no object. With
-        `whiten` a linear head makes the classes round first. Raises BankError when nothing is labelled.
+        `where` are filters such as `split=train`; with `named` it also learns what `samdb discover` named,
+        with `background` what is no object. With `whiten` a linear head makes the classes round first. Raises
+        BankError when nothing is labelled.
         """
         self._check_embedded(recipe)
         return build_bank(
@@ -162,6 +164,7 @@ class Database:
             exclude=tuple(exclude),
             where=parse_where(where),
             parts=parts,
+            named=named,
             background=background,
             whiten=whiten,
             seed=seed,

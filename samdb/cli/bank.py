@@ -43,6 +43,9 @@ def build(
     parts: Annotated[
         bool, typer.Option("--parts/--no-parts", help="Make centres of parts too, apart from the wholes'.")
     ] = True,
+    include_named: Annotated[
+        bool, typer.Option("--include-named", help="Learn the classes that `samdb discover` named, too.")
+    ] = False,
     background: Annotated[
         bool,
         typer.Option("--background/--no-background", help="Also learn what is no object, if such is stored."),
@@ -72,6 +75,7 @@ def build(
             exclude=exclude or (),
             where=where or (),
             parts=parts,
+            named=include_named,
             background=background,
             whiten=whiten,
             seed=seed,

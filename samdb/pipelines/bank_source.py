@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 from samdb.bank.table import BankSegment
@@ -16,6 +16,8 @@ from samdb.ports import VectorStore
 from samdb.stores.layout import SEGMENTS
 
 LABELLED: Condition = Condition("label_source", "=", ("box", "mask"))
+#: segments that somebody named in groups (`samdb discover --name`)
+NAMED: Condition = Condition("label_source", "=", ("predicted",))
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +27,8 @@ class BankSource:
     Those that a dataset labelled (a box or a mask), whole, of at least `min_area_px`, and that match
     `where`; with `parts` also the parts that inherited a label. `exclude` prunes classes; one with fewer
     than `min_segments` is left out. Of a class no more than `max_per_class` are read: the first by id,
-    which is a random choice, as ids are hashes. With `beside` a segment's vector is its embeddings of
+    which is a random choice, as ids are hashes. With `named` also those that were named in groups, each as a
+    whole. With `beside` a segment's vector is its embeddings of
     `recipe` and of these recipes side by side, as a head reads them.
     """
 
@@ -37,6 +40,7 @@ class BankSource:
     parts: bool = False
     max_per_class: int = 50_000
     beside: tuple[str, ...] = ()
+    named: bool = False
 
     def __post_init__(self) -> None:
         if self.min_segments < 1 or self.max_per_class < 1 or self.min_area_px < 0:
@@ -73,7 +77,10 @@ def read_labelled(store: VectorStore, source: BankSource) -> LabelledSegments:
     """
     whole: Where = (LABELLED, Condition("granularity", "=", ("whole",)), *source.size_where)
     inherited: Where = (Condition("label_source", "=", ("inherited",)), *source.size_where)
-    counts = store.facet(SEGMENTS, "class_name", whole)
+    by_name: Where = (NAMED, *source.size_where)
+    counts = Counter(store.facet(SEGMENTS, "class_name", whole))
+    if source.named:
+        counts.update(store.facet(SEGMENTS, "class_name", by_name))
     _check_classes(store, counts, source)
     skipped: dict[str, str] = {}
     segments: list[BankSegment] = []
@@ -84,12 +91,15 @@ def read_labelled(store: VectorStore, source: BankSource) -> LabelledSegments:
             skipped[name] = "excluded"
             continue
         found: list[BankSegment] = []
-        for where in (whole, inherited) if source.parts else (whole,):
+        groups = [whole, *([inherited] if source.parts else []), *([by_name] if source.named else [])]
+        for where in groups:
             of_class = (*where, Condition("class_name", "=", (name,)))
             points = store.scroll(SEGMENTS, of_class, source.recipes)
             for point in islice(points, source.max_per_class):
                 if all(recipe in point.vectors for recipe in source.recipes):
-                    found.append(_bank_segment(point, source.recipes, name))
+                    segment = _bank_segment(point, source.recipes, name)
+                    # the bank knows it as an object, whatever it is a part of
+                    found.append(replace(segment, granularity="whole") if where is by_name else segment)
                     models[str(point.payload.get("model", ""))] += 1
                 else:
                     lacking += 1
@@ -104,8 +114,10 @@ def read_labelled(store: VectorStore, source: BankSource) -> LabelledSegments:
 
 def read_background(store: VectorStore, source: BankSource, limit: int) -> list[BankSegment]:
     """Up to `limit` segments that ingest knows to be background: automatic ones, of labelled images, that
-    touch no labelled object. Of at least the source's area and matching its `where`; the first by id."""
-    where: Where = (Condition("flags", "=", (FLAG_BACKGROUND,)), *source.size_where)
+    touch no labelled object and were not named since. Of at least the source's area and matching its
+    `where`; the first by id."""
+    unnamed = Condition("label_source", "!=", NAMED.values)
+    where: Where = (Condition("flags", "=", (FLAG_BACKGROUND,)), unnamed, *source.size_where)
     points = store.scroll(SEGMENTS, where, source.recipes)
     embedded = (p for p in points if all(recipe in p.vectors for recipe in source.recipes))
     return [_bank_segment(p, source.recipes, None) for p in islice(embedded, limit)]

@@ -78,6 +78,7 @@ def build_bank(
     exclude: Sequence[str] = (),
     where: Where = (),
     parts: bool = False,
+    named: bool = False,
     background: bool = True,
     whiten: bool = False,
     max_background: int = 20_000,
@@ -91,9 +92,9 @@ def build_bank(
     """Learn a bank: read, calibrate on held-out images, fit on everything, publish.
 
     Per class, `k` KMeans centres or fewer (see `BankSettings`) of the labelled segments that match `where`
-    (see `BankSource` for `exclude`, `min_segments`, `min_area_px` and `parts`). With `background`, centres
-    of up to `max_background` automatic segments that touch no labelled object. How many neighbours vote and
-    how sharply is chosen on held-out images unless given. With `whiten` the vectors are first projected by a
+    (see `BankSource` for `exclude`, `min_segments`, `min_area_px`, `parts` and `named`). With `background`,
+    centres of up to `max_background` automatic segments that touch no labelled object. How many neighbours
+    vote and how sharply is chosen on held-out images unless given. With `whiten` the vectors are first projected by a
     linear head that makes the classes round (see `samdb.bank.whitening`). The same store, settings and seed
     give the same prototypes, bit for bit. The new version is published when all of it is stored, and then
     activated: with a head, every stored segment gets its projected vector before that.
@@ -107,7 +108,9 @@ def build_bank(
         settings = BankSettings(k=k, k_neighbours=k_neighbours, vote_temperature=vote_temperature, seed=seed)
         if segments_per_centre is not None:
             settings = replace(settings, segments_per_centre=segments_per_centre)
-        source = BankSource(recipe, tuple(where), tuple(exclude), min_segments, min_area_px, parts)
+        source = BankSource(
+            recipe, tuple(where), tuple(exclude), min_segments, min_area_px, parts, named=named
+        )
     except ValueError as exc:
         raise ConfigError(f"cannot build a bank: {exc}") from exc
     tell("read", 0, 1)
@@ -173,6 +176,7 @@ def source_settings(source: BankSource, background: bool) -> Mapping[str, Settin
         "min_area_px": source.min_area_px,
         "max_per_class": source.max_per_class,
         "parts": source.parts,
+        "named": source.named,
         "background": background,
     }
 
