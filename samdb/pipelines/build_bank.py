@@ -94,10 +94,10 @@ def build_bank(
     Per class, `k` KMeans centres or fewer (see `BankSettings`) of the labelled segments that match `where`
     (see `BankSource` for `exclude`, `min_segments`, `min_area_px`, `parts` and `named`). With `background`,
     centres of up to `max_background` automatic segments that touch no labelled object. How many neighbours
-    vote and how sharply is chosen on held-out images unless given. With `whiten` the vectors are first projected by a
-    linear head that makes the classes round (see `samdb.bank.whitening`). The same store, settings and seed
-    give the same prototypes, bit for bit. The new version is published when all of it is stored, and then
-    activated: with a head, every stored segment gets its projected vector before that.
+    vote and how sharply is chosen on held-out images unless given. With `whiten` the vectors are first
+    projected by a linear head that makes the classes round (see `samdb.bank.whitening`). The same store,
+    settings and seed give the same prototypes, bit for bit. The new version is published when all of it is
+    stored, and then activated: with a head, every stored segment then gets its projected vector.
 
     Raises BankError when there is nothing to learn from, ConfigError on a setting that cannot be used.
     """
