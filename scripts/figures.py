@@ -93,7 +93,7 @@ def main() -> None:
     if options.json:
         for row in rows:
             shown = {key: {"mean": s.mean, "std": s.std} for key, s in row.figures.items()}
-            print(json.dumps({"name": row.name, "recipe": row.recipe, "figures": shown}))
+            print(json.dumps({"name": row.name, "recipes": list(row.recipes), "figures": shown}))
         print(json.dumps({"search": recipes[0], **speed}))
         return
     print("| " + " | ".join(("recipe", *COLUMNS.values())) + " |")

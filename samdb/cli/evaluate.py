@@ -69,6 +69,13 @@ def evaluate(
     parts: Annotated[
         bool, typer.Option("--parts/--no-parts", help="Let the bank learn from parts too, as `bank build`.")
     ] = True,
+    whiten: Annotated[
+        bool, typer.Option("--whiten", help="Compare the bank of `bank build --whiten`, too.")
+    ] = False,
+    train: Annotated[
+        bool,
+        typer.Option("--train", help="Compare the bank of `bank train`, too: trained anew in every seed."),
+    ] = False,
     prompts: Annotated[
         Literal["labels", "both"],
         typer.Option("--prompts", help="How PATH is cut: both adds automatic masks, and takes much longer."),
@@ -117,6 +124,8 @@ def evaluate(
         open_set=_names(open_set),
         banks=tuple(bank or ()),
         parts=parts,
+        whiten=whiten,
+        train=train,
         seeds=seeds,
     )
     with api.Database(settings, DownloadBar()) as db:

@@ -13,13 +13,14 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from samdb.bank.settings import BankSettings
+from samdb.bank.table import SegmentTable
 from samdb.core.metrics_ranking import PrecisionRecall
 from samdb.core.points import Condition
 from samdb.core.segment import FLAG_FOUND
@@ -59,11 +60,18 @@ def evaluate(store: VectorStore, settings: EvalSettings, progress: EvalProgress 
     tell = progress or _silent
     tell("read", 0, 1)
     banks = [StoredBank(load_bank(store, name)) for name in settings.banks]
-    material = read_material(store, settings, frozenset(b.recipe for b in banks))
+    material = read_material(store, settings, frozenset(r for b in banks for r in b.recipes))
     for bank in banks:
         check_bank_fits(bank.bank.card, model=material.model)
     tell("read", 1, 1)
-    methods: list[Method] = [KMeansMethod(f"{settings.recipe} bank", settings.recipe, BankSettings())]
+    own = KMeansMethod(f"{settings.recipe} bank", settings.recipe, BankSettings())
+    methods: list[Method] = [own]
+    if settings.whiten:
+        methods.append(replace(own, name=f"{own.name}, whitened", whiten=True))
+    if settings.train:
+        from samdb.pipelines.evaluate_trained import TrainedMethod  # torch is loaded for it alone
+
+        methods.append(TrainedMethod("trained bank", (settings.recipe,)))
     methods += banks
     if PRIOR_RECIPE in material.train:
         methods.append(PriorWork(PRIOR_NAME, PRIOR_RECIPE))
@@ -105,11 +113,17 @@ class _Run:
     skipped: dict[str, str] = field(default_factory=dict)
     retrieval: tuple[NDArray[np.float32], Figures] | None = None
 
+    @property
+    def _train(self) -> SegmentTable:
+        """What the method learns from: vectors of the recipe that it reads, if it learns at all."""
+        train = self.material.train
+        reads = "".join(self.method.recipes[:1])
+        return train.get(reads, train[self.settings.recipe])
+
     def measure(self, seed: int) -> None:
         """All figures of one seed."""
         m = self.material
-        train = m.train.get(self.method.recipe or "", m.train[self.settings.recipe])
-        fitted = self.method.fit(train, frozenset(), seed)
+        fitted = self.method.fit(self._train, frozenset(), seed)
         assert fitted is not None  # nothing is to be left out
         answers = fitted.answer(m.val)
         truth = np.array(m.val.labels, dtype=object)
@@ -137,7 +151,7 @@ class _Run:
         names = dict.fromkeys(name for figures in self.seeds for name in figures)
         return MethodReport(
             name=self.method.name,
-            recipe=self.method.recipe,
+            recipes=self.method.recipes,
             settings=self.method.settings,
             figures={n: Spread(tuple(f[n] for f in self.seeds if n in f)) for n in names},
             skipped=self.skipped,
@@ -158,8 +172,7 @@ class _Run:
             asked = ", ".join(self.settings.open_set) or "none was asked for"
             self.skipped["open_set"] = f"no class to leave out ({asked}): name some with --open-set"
             return {}
-        train = m.train.get(self.method.recipe or "", m.train[self.settings.recipe])
-        fitted = self.method.fit(train, frozenset(m.hidden), seed)
+        fitted = self.method.fit(self._train, frozenset(m.hidden), seed)
         if fitted is None:
             self.skipped["open_set"] = f"it knows {', '.join(m.hidden)}, and cannot be made to forget"
             return {}
@@ -167,9 +180,12 @@ class _Run:
         return open_set_figures(fitted.answer(known).confidence, fitted.answer(m.hidden_val).confidence)
 
     def _automatic(self, fitted: Fitted) -> tuple[Figures, dict[str, PrecisionRecall]]:
-        m, recipe = self.material, self.method.recipe
-        if m.scene is None or (recipe is not None and recipe not in m.scene_recipes):
-            self.skipped["automatic"] = m.no_scene or f"the automatic masks have no {recipe!r} embedding"
+        m = self.material
+        lacking = [recipe for recipe in self.method.recipes if recipe not in m.scene_recipes]
+        if m.scene is None or lacking:
+            self.skipped["automatic"] = (
+                m.no_scene or f"the automatic masks have no {', '.join(lacking)} embedding"
+            )
             return {}, {}
         found = automatic_figures(m.scene, fitted.answer(m.scene.masks))
         figures, curves = dict(found.figures), dict(found.curves)

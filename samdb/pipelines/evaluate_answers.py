@@ -14,6 +14,8 @@ from samdb.bank.classifier import class_indices, hold_vote, nearest_prototypes
 from samdb.bank.threads import one_thread
 from samdb.bank.vote import NOBODY
 from samdb.core.bank import Prototype
+from samdb.core.head import Head
+from samdb.core.vectors import normalise
 from samdb.pipelines.evaluate_data import Segments
 
 #: the cosine above which the prior work names a segment
@@ -74,7 +76,9 @@ class Fitted(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class VotingBank:
-    """Prototypes that vote, as `samdb classify` lets them."""
+    """Prototypes that vote, as `samdb classify` lets them; with a `head` they compare what it makes of the
+    embeddings that it reads.
+    """
 
     recipe: str
     prototypes: Sequence[Prototype]
@@ -82,6 +86,7 @@ class VotingBank:
     k_neighbours: int
     temperature: float
     thresholds: Mapping[str, float]
+    head: Head | None = None
 
     @property
     def knows_background(self) -> bool:
@@ -93,7 +98,7 @@ class VotingBank:
         c, rows = len(self.classes), np.arange(len(segments))
         with one_thread():
             near = nearest_prototypes(
-                segments.vectors[self.recipe],
+                self.embed(segments),
                 _known(self.prototypes, background=background),
                 self.classes,
                 self.k_neighbours,
@@ -107,8 +112,12 @@ class VotingBank:
         return Answers(self.classes, scores, best, ~named | low)
 
     def embed(self, segments: Segments) -> NDArray[np.float32]:
-        """The stored vectors."""
-        return segments.vectors[self.recipe]
+        """The stored vectors, or what the head makes of them."""
+        if self.head is None:
+            return segments.vectors[self.recipe]
+        read = self.head.recipes
+        beside = np.hstack([segments.vectors[r] for r in read])
+        return self.head.project(normalise(beside / np.sqrt(len(read))))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,13 @@
 """What an evaluation compares: methods that learn from train.
 
-A new method is one class with `name`, `recipe`, `settings` and `fit`; no figure knows which one it judges.
+A new method is one class with `name`, `recipes`, `settings` and `fit`; no figure knows which one it judges.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final, Protocol
 
 import numpy as np
@@ -17,8 +18,10 @@ from samdb.bank.prototypes import fit_prototypes
 from samdb.bank.settings import BankSettings
 from samdb.bank.table import SegmentTable
 from samdb.bank.threads import one_thread
+from samdb.bank.whitening import fit_whitening
 from samdb.core.bank import Bank, Setting
 from samdb.pipelines.evaluate_answers import PRIOR_THRESHOLD, Fitted, Guessing, NearestCentre, VotingBank
+from samdb.sam.recipes import PROJECTION_DIM
 
 #: the prior work's: 51 centres in every class, however small; the nearest one decides
 PRIOR_SETTINGS: Final = BankSettings(k=51, segments_per_centre=1, k_neighbours=1, vote_temperature=0.02)
@@ -35,8 +38,8 @@ class Method(Protocol):
         """What it is called in tables."""
 
     @property
-    def recipe(self) -> str | None:
-        """The embedding it compares; None when it looks at nothing."""
+    def recipes(self) -> tuple[str, ...]:
+        """The embeddings it reads; none when it looks at nothing."""
 
     @property
     def settings(self) -> Mapping[str, Setting]:
@@ -51,26 +54,38 @@ class Method(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class KMeansMethod:
-    """The bank that `samdb bank build` makes, fitted in memory: the store is only read."""
+    """The bank that `samdb bank build` makes (with `whiten` `--whiten`), fitted in memory: the store is only
+    read.
+    """
 
     name: str
     recipe: str
     bank: BankSettings
+    whiten: bool = False
+
+    @property
+    def recipes(self) -> tuple[str, ...]:
+        """The one it was made for."""
+        return (self.recipe,)
 
     @property
     def settings(self) -> Mapping[str, Setting]:
         """The bank's knobs; the seed changes with every run."""
-        return {name: value for name, value in self.bank.as_settings().items() if name != "seed"}
+        knobs = {name: value for name, value in self.bank.as_settings().items() if name != "seed"}
+        return {**knobs, "whiten": self.whiten}
 
     def fit(self, train: SegmentTable, leave_out: frozenset[str], seed: int) -> Fitted:
         """KMeans, its vote and thresholds calibrated on held-out images of `train`."""
         table, settings = without(train, leave_out), replace(self.bank, seed=seed)
-        found = calibrate(table, settings)
+        fit_head = partial(fit_whitening, recipes=self.recipes, dim=PROJECTION_DIM) if self.whiten else None
+        found = calibrate(table, settings, fit_head=fit_head)
         k, temperature = (found.k_neighbours, found.vote_temperature) if found else _UNCALIBRATED
         thresholds = found.thresholds if found else dict.fromkeys(table.classes, 0.0)
+        head = None if fit_head is None else fit_head(table)
         with one_thread():
-            prototypes = fit_prototypes(table, settings, bank="eval", version=1)
-        return VotingBank(self.recipe, prototypes, table.classes, k, temperature, thresholds)
+            learned = table if head is None else table.projected(head)
+            prototypes = fit_prototypes(learned, settings, bank="eval", version=1)
+        return VotingBank(self.recipe, prototypes, table.classes, k, temperature, thresholds, head)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +94,11 @@ class PriorWork:
 
     name: str
     recipe: str
+
+    @property
+    def recipes(self) -> tuple[str, ...]:
+        """The one it was made for."""
+        return (self.recipe,)
 
     @property
     def settings(self) -> Mapping[str, Setting]:
@@ -105,9 +125,9 @@ class StoredBank:
         return self.bank.card.label
 
     @property
-    def recipe(self) -> str:
-        """The embedding it compares."""
-        return self.bank.card.recipe
+    def recipes(self) -> tuple[str, ...]:
+        """What its head reads, or what it compares."""
+        return self.bank.card.embeddings
 
     @property
     def settings(self) -> Mapping[str, Setting]:
@@ -126,6 +146,7 @@ class StoredBank:
             card.k_neighbours,
             card.vote_temperature,
             card.thresholds,
+            self.bank.head,
         )
 
 
@@ -134,7 +155,7 @@ class Chance:
     """Classes drawn at random as often as train has them: what any method must beat."""
 
     name: str = "chance"
-    recipe: str | None = None
+    recipes: tuple[str, ...] = ()
 
     @property
     def settings(self) -> Mapping[str, Setting]:

@@ -24,8 +24,9 @@ class EvalSettings:
 
     `dataset` None means the only one in the store. `classes` empty means those with at least 20 boxes to
     judge by. Labelled boxes and automatic masks below `min_box_px2` are left out. `open_set` are classes that
-    are hidden from the methods in turn to see whether they notice. `banks` are published banks to compare.
-    `group_by` is an attribute to break figures down by. With `parts` banks also learn from parts.
+    are hidden from the methods to see whether they notice. `banks` are published banks to compare; with
+    `whiten` and `train` also a bank of whitened vectors, and a trained one. `group_by` is an attribute to
+    break figures down by. With `parts` banks also learn from parts.
     """
 
     recipe: str
@@ -38,6 +39,8 @@ class EvalSettings:
     banks: tuple[str, ...] = ()
     group_by: str = "timeofday"
     parts: bool = True
+    whiten: bool = False
+    train: bool = False
     seeds: int = 3
 
     def __post_init__(self) -> None:
@@ -82,7 +85,7 @@ class MethodReport:
     """How one method did: its figures by name (README, "How good is it"), and why others are missing."""
 
     name: str
-    recipe: str | None
+    recipes: tuple[str, ...]
     settings: Mapping[str, Setting]
     figures: Mapping[str, Spread]
     skipped: Mapping[str, str]
@@ -162,7 +165,7 @@ def _method_record(method: MethodReport) -> dict[str, PayloadValue]:
     bins = method.reliability
     return {
         "name": method.name,
-        "recipe": method.recipe,
+        "recipes": list(method.recipes),
         "settings": dict(method.settings),
         "figures": {
             name: {"mean": s.mean, "std": s.std, "values": list(s.values)}

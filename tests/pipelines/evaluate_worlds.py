@@ -103,7 +103,7 @@ def images(split: str, n: int, *, automatic: bool, spread: float = 0.05) -> list
 def world(*, automatic: bool = True, splits: tuple[str, str] = ("train", "val")) -> VectorStore:
     """A store in memory of both splits."""
     store = MemoryStore()
-    lay_out(store, {"neck": DIM, "neck_box": DIM, "token": DIM})
+    lay_out(store, {"neck": DIM, "neck_box": DIM, "token": DIM, "proj": 128})
     segments = images("train", N_TRAIN, automatic=automatic) + images("val", N_VAL, automatic=automatic)
     names = dict(zip(("train", "val"), splits, strict=True))
     points = [segment_to_point(s) for s in segments]

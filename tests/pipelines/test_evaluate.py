@@ -213,3 +213,22 @@ def _ledger(store: VectorStore, hashes: dict[str, str]) -> None:
             for i, (name, sha) in enumerate(hashes.items())
         ],
     )
+
+
+def test_whitened_and_trained_banks_are_learned_in_memory_too() -> None:
+    store = world()
+    found = evaluate(store, replace(SETTINGS, seeds=1, whiten=True, train=True))
+    assert [m.name for m in found.methods][:3] == ["neck bank", "neck bank, whitened", "trained bank"]
+    for method in found.methods[:3]:
+        assert method.figures["labelled/accuracy"].mean == 1.0
+        assert "open_set/auroc" in method.figures
+        assert "automatic/map" in method.figures
+
+
+def test_a_published_bank_with_a_head_needs_no_projected_vectors() -> None:
+    store = world()
+    where = (Condition("split", "=", ("train",)),)
+    build_bank(store, recipe="neck", name="round", where=where, whiten=True, activate=False)
+    found = evaluate(store, replace(SETTINGS, banks=("round",), seeds=1))
+    assert found.methods[1].recipes == ("neck",)
+    assert found.methods[1].figures["labelled/accuracy"].mean == 1.0
