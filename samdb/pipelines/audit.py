@@ -86,7 +86,7 @@ def find_labels(
     )
     found = []
     for row, (dataset, image_id) in enumerate(sample.image_keys):
-        if opinion.score[row] <= 0:
+        if not opinion.disputed[row]:
             continue
         segment = sample.segment(row)
         suggested = sample.class_names[opinion.suggested[row]]

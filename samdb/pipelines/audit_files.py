@@ -112,7 +112,10 @@ def write_image_sheet(store: VectorStore, report: AuditReport, path: Path, most:
         for key, pixels in zip(keys, pictures, strict=True):
             if pixels is None:
                 continue
-            head = f"{finding.label} -> {finding.suggested}" if finding.suggested else finding.kind
+            head = finding.kind.replace("_", " ")
+            if finding.kind == "attribute":
+                value, better = (text.partition("=")[2] for text in (finding.label, finding.suggested))
+                head = f"{finding.label.partition('=')[0]}: {value} -> {better}"
             caption = (head, f"{finding.score:.3f}  {Path(key[1]).name}", finding.reason)
             color = class_color(finding.kind)
             tiles.append(Tile(pixels, None, _whole(pixels), caption, color, str(rank)))

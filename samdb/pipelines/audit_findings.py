@@ -21,7 +21,8 @@ class Finding:
     so; `duplicate`, `near_duplicate`: one that is twice in a split; `attribute`: an image whose neighbours
     have another attribute. `label` is what the dataset says and `suggested` what its neighbours say (empty
     for images that are there twice; of an attribute both are written key=value). `score`: of duplicates the
-    cosine of the images, else by how much the suggestion leads, in (0, 1]. `other_image` is an image's twin.
+    cosine of the images, else how much the label is doubted, in [-1, 1]: the order to look in.
+    `other_image` is an image's twin.
     """
 
     kind: FindingKind

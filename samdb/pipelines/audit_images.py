@@ -91,7 +91,7 @@ def find_twins(images: ImageSample, near: float) -> list[Finding]:
     found = []
     for i, j, cosine in twins(images, near):
         same = images.sha256[i] == images.sha256[j]
-        what = "the same file" if same else f"nearly the same picture (cosine {cosine:.3f})"
+        what = "the same file" if same else "nearly the same picture"
         a, b = images.splits[i] or "no split", images.splits[j] or "no split"
         leak = a != b
         where = f"{what}, in {a} and in {b}" if leak else f"{what}, twice in {a}"
@@ -141,7 +141,7 @@ def find_attributes(
             suggested=f"{key}={names[opinion.suggested[n]]}",
         )
         for n, i in enumerate(rows)
-        if opinion.score[n] > 0
+        if opinion.disputed[n]
     ]
     return sorted(found, key=lambda f: (-f.score, f.dataset, f.image_id)), len(rows)
 

@@ -45,7 +45,8 @@ def draw_histograms(series: Sequence[CosineSeries], title: str, theme: PlotTheme
         axes.grid(axis="x")
         axes.set_axisbelow(True)
         if axes.get_legend_handles_labels()[0]:
-            figure.legend(loc="outside lower center", ncols=len(series), handlelength=1.4)
+            size = {"fontsize": 8.5, "handlelength": 1.2, "columnspacing": 1.4}
+            figure.legend(loc="outside lower center", ncols=len(series), **size)
         return png_of(figure)
 
 

@@ -43,7 +43,7 @@ def test_without_any_other_image_nobody_is_suspected() -> None:
     one_image = np.zeros(6, dtype=np.int64)
     for judge in ("neighbours", "probe", "both"):
         opinion = judge_labels(VECTORS, LABELS, one_image, one_image, 2, VoteSettings(judge=judge))
-        np.testing.assert_array_equal(opinion.score, 0)
+        assert not opinion.disputed.any()
 
 
 @pytest.mark.parametrize("judge", ["neighbours", "probe", "both"])
@@ -59,7 +59,7 @@ def test_the_one_wrong_label_is_found_and_the_right_one_suggested(judge: str) ->
     opinion = judge_labels(vectors, labels, np.arange(n), folds, 2, settings)
     assert opinion.score.argmax() == 7
     assert opinion.suggested[7] == 1
-    assert (opinion.score > 0).sum() == 1
+    assert opinion.disputed.sum() == 1
 
 
 def test_the_probe_never_sees_the_fold_it_judges() -> None:
@@ -71,16 +71,27 @@ def test_the_probe_never_sees_the_fold_it_judges() -> None:
     assert (shares[:2, 0] > 0.5).all()
 
 
-def test_the_score_is_the_lead_of_the_best_other_class() -> None:
+def test_the_score_weighs_balanced_shares_against_each_other() -> None:
+    # class 0 has 4 of 5 labels, class 1 one: balanced by the root, 1 weighs twice as much
+    shares = np.array([[0.4, 0.6], [0.9, 0.1], [0.9, 0.1], [0.9, 0.1], [0.6, 0.4]])
+    labels = np.array([0, 0, 0, 0, 1], dtype=np.int64)
+    opinion = opinion_of(shares, labels, VoteSettings(balance=0.5, floor=0.1))
+    np.testing.assert_array_equal(opinion.suggested, [1, 1, 1, 1, 0])
+    np.testing.assert_array_equal(opinion.disputed, [True, False, False, False, True])
+    frequent, rare = (2 * 0.7 - 0.5) / (2 * 0.7 + 0.5), (0.7 - 2 * 0.5) / (0.7 + 2 * 0.5)
+    np.testing.assert_allclose(opinion.score[[0, 4]], [frequent, rare])
+
+
+def test_without_balance_only_the_shares_count() -> None:
     shares = np.array([[0.5, 0.3, 0.2], [0.1, 0.2, 0.7]])
-    opinion = opinion_of(shares, np.array([0, 1], dtype=np.int64))
+    opinion = opinion_of(shares, np.array([0, 1], dtype=np.int64), VoteSettings(balance=0.0, floor=1e-9))
     np.testing.assert_array_equal(opinion.suggested, [1, 2])
-    np.testing.assert_allclose(opinion.score, [-0.2, 0.5])
+    np.testing.assert_allclose(opinion.score, [-0.2 / 0.8, 0.5 / 0.9], rtol=1e-6)
 
 
 def test_a_single_class_has_no_rival() -> None:
     opinion = judge_labels(VECTORS, np.zeros(6, dtype=np.int64), IMAGES, IMAGES % 5, 1, VoteSettings())
-    assert (opinion.score < 0).all()
+    assert not opinion.disputed.any()
 
 
 def test_folds_are_the_same_in_every_run() -> None:
