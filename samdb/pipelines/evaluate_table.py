@@ -66,7 +66,9 @@ def _short(value: float) -> str:
 
 
 def _subset(name: str, report: EvalReport) -> str:
-    _, kind, group, figure = name.split("/", 3)
+    # a group may have a slash of its own: dawn/dusk
+    head, _, figure = name.rpartition("/")
+    _, kind, group = head.split("/", 2)
     n = next(m.figures[f"labelled/{kind}/{group}/n"].mean for m in report.methods if name in m.figures)
     low, _, high = group.partition("-")
     shown = group if kind != "size" else (f"{low} to {high} px²" if high else f"from {low} px²")

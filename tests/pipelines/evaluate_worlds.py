@@ -60,7 +60,7 @@ def segment(
         class_name=class_name,
         label_source="box" if class_name else "none",
         label_box_xyxy=box if class_name else None,
-        attributes={"timeofday": "night" if name.endswith("0") else "daytime"},
+        attributes={"timeofday": "night" if name.endswith("0") else "dawn/dusk"},
         flags=flags,
     )
 

@@ -54,7 +54,7 @@ def test_figures_are_broken_down_by_size_and_time_of_day(report: EvalReport) -> 
     # 40 x 40 px; of eight images the first is a night
     assert figures["labelled/size/1024-4096/n"].mean == 3 * N_VAL
     assert figures["labelled/timeofday/night/n"].mean == 3
-    assert figures["labelled/timeofday/daytime/accuracy"].mean == 1.0
+    assert figures["labelled/timeofday/dawn/dusk/accuracy"].mean == 1.0
 
 
 def test_automatic_masks_are_matched_and_background_is_rejected(report: EvalReport) -> None:
@@ -90,6 +90,7 @@ def test_the_report_is_json_a_table_and_pictures(report: EvalReport, tmp_path: P
     assert columns == ("figure", "neck bank", "prior work", "chance")
     assert rows[0][:3] == ["accuracy", "1.000 ± .000", "1.000 ± .000"]
     assert {len(row) for row in rows} == {4}
+    assert "accuracy dawn/dusk (21)" in [row[0] for row in rows]
 
     files = write_report(report, report_record(report), tmp_path / "out")
     assert [f.name for f in files] == [
