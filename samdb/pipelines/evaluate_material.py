@@ -77,6 +77,11 @@ def read_material(store: VectorStore, settings: EvalSettings, more_recipes: froz
     large = everything.take(everything.area_px2 >= settings.min_box_px2)
     if not len(large) or not len(gallery):
         side = "to judge by" if not len(large) else "to learn from"
+        if splits.leaked and not len(everything):
+            raise BankError(
+                f"no image to judge by is left: the files of {len(splits.leaked)} are learned from, too; "
+                "choose other splits"
+            )
         raise BankError(
             f"no labelled box {side} is left with {', '.join(recipes)}: ingest both splits with "
             f"--recipes {','.join(recipes)}, or lower --min-box-px2"
