@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from samdb._version import __version__
-from samdb.cli import audit, bank, classify, evaluate, ingest, probe, search, show, store, weights
+from samdb.cli import audit, bank, classify, discover, evaluate, ingest, probe, search, show, store, weights
 from samdb.errors import SamdbError
 
 _INTERRUPTED = 130  # what shells give for a process ended by Ctrl-C
@@ -32,6 +32,7 @@ app = typer.Typer(
 app.command("ingest")(ingest.ingest)
 app.add_typer(bank.app, name="bank")
 app.command("classify")(classify.classify)
+app.command("discover")(discover.discover)
 app.command("search")(search.search)
 app.command("eval")(evaluate.evaluate)
 app.command("probe")(probe.probe)

@@ -6,7 +6,6 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -96,10 +95,14 @@ def discover(store: VectorStore, card: BankCard, request: DiscoverRequest) -> Di
             f"no unlabelled segment with a {card.recipe!r} embedding matches: ingest with `--prompts both` "
             "or `--prompts auto`, which store what SAM finds by itself, or loosen --where and --min-area-px"
         )
-    unknown = list(islice(unknown, request.sample))
-    vectors = np.array([p.vectors[card.recipe] for p, _ in unknown], np.float32).reshape(len(unknown), -1)
+    unknown = unknown[: request.sample]
+    if not unknown:
+        return DiscoverReport(card, (), n_seen, 0)
     groups = find_clusters(
-        vectors, _middle(store, card), min_size=request.min_size, similarity=request.similarity
+        np.stack([p.vectors[card.recipe] for p, _ in unknown]),
+        _middle(store, card),
+        min_size=request.min_size,
+        similarity=request.similarity,
     )
     clusters = []
     for number, group in enumerate(groups, 1):

@@ -18,7 +18,7 @@ def plot_reliability(
     have that confidence. Returns `path`.
     """
     with drawing():
-        figure = new_figure(4.5 * len(methods) + 0.4, 6.2)
+        figure = new_figure(max(6.0, 4.5 * len(methods) + 0.4), 6.5)
         head(figure, title, subtitle)
         grid = figure.add_gridspec(2, len(methods), height_ratios=(4, 1.15))
         for i, (name, bins) in enumerate(methods):
@@ -43,7 +43,10 @@ def plot_reliability(
                 )
                 axes.plot([x, x], [accuracy, confidence], color=COLOURS[1], lw=1.1, zorder=3)
             axes.plot([0, 1], [0, 1], color=INK, lw=1.0, ls=(0, (4, 3)), zorder=5, label="as it should be")
-            axes.legend(loc="upper left")
+            if i == 0:
+                # below everything: in the picture it would lie on bars
+                handles, labels = axes.get_legend_handles_labels()
+                figure.legend(handles, labels, loc="outside lower left", ncols=3)
             axes.tick_params(labelbottom=False)
             below = figure.add_subplot(grid[1, i], sharex=axes)
             percent = 100 * bins.counts / max(int(bins.counts.sum()), 1)

@@ -119,6 +119,14 @@ def test_a_store_without_unlabelled_segments_says_how_to_get_them() -> None:
         discover(made, built(made), REQUEST)
 
 
+def test_nothing_unknown_gives_no_cluster() -> None:
+    made = MemoryStore()
+    lay_out(made)
+    put(made, [*scattered(0, 40, "car"), stored("c", unit(1, 0, 0, 0), None, image="z.jpg")])
+    report = discover(made, built(made), REQUEST)
+    assert (report.n_seen, report.n_unknown, report.clusters) == (1, 0, ())
+
+
 def test_groups_are_found_and_loners_left_out() -> None:
     rng = np.random.default_rng(0)
     rows = normalise(
