@@ -1,13 +1,4 @@
-"""The Python API: what the command line does, in a few lines of Python.
-
-import samdb
-
-with samdb.connect("./samdb_data") as db:
-    db.ingest("bdd100k/")
-    db.build_bank()
-    image = db.classify("img.jpg")
-    hits = db.search("img.jpg", box_xyxy=(100, 200, 300, 400))
-"""
+"""The database: a store with the model that fills and reads it; what the command line does, as methods."""
 
 from __future__ import annotations
 
@@ -18,7 +9,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from samdb import wiring
-from samdb.config import Settings, load_settings
+from samdb.api.inputs import best_prompts, check_split, one_image
+from samdb.config import Settings
 from samdb.core.bank import BankCard
 from samdb.core.boxes import Box
 from samdb.core.head import PROJECTED, Head
@@ -27,7 +19,7 @@ from samdb.core.prompt import MaskCandidate, Prompt
 from samdb.core.sample import Label, Sample
 from samdb.core.segment import Segment
 from samdb.core.where import parse_where
-from samdb.errors import ConfigError, InputError, StoreLayoutError
+from samdb.errors import ConfigError, StoreLayoutError
 from samdb.pipelines.bank_versions import activate_bank, list_banks, show_bank
 from samdb.pipelines.build_bank import BankProgress, BuildBankReport, build_bank
 from samdb.pipelines.classify import ClassifiedImage, classify_image
@@ -53,15 +45,6 @@ if TYPE_CHECKING:
 #: the recipes stored unless told otherwise, and the one that banks and searches compare (README, "Recipes")
 DEFAULT_RECIPES: tuple[str, ...] = ("blend",)
 DEFAULT_RECIPE = "blend"
-
-
-def connect(store: str | None = None, *, model: str | None = None, device: str | None = None) -> Database:
-    """Open a store: a folder (created by the first ingest), `http://host:6333`, or `memory:`.
-
-    What is not given comes from the environment (`SAMDB_STORE`, `SAMDB_MODEL`, ...). Raises StoreError when
-    the store cannot be opened, ConfigError on a setting that cannot be used.
-    """
-    return Database(load_settings({"store": store, "model": model, "device": device}))
 
 
 class Database:
@@ -121,7 +104,7 @@ class Database:
         dataset = wiring.open_dataset(Path(path), format, name) if isinstance(path, (str, Path)) else path
         check_split(dataset, split)
         self.prepare()
-        mode = prompts or _best_prompts(dataset, split)
+        mode = prompts or best_prompts(dataset, split)
         head, fingerprint = self._active_head()
         segmenter = self.segmenter if head is None else ProjectingSegmenter(self.segmenter, head)
         job = IngestJob(dataset, CutSettings(mode, tuple(recipes)), split, limit, head=fingerprint)
@@ -378,23 +361,3 @@ class Database:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def _best_prompts(dataset: Dataset, split: str | None) -> PromptMode:
-    rows = [row for row in dataset.summary() if split in (None, row.split)]
-    return "labels" if any(row.n_labelled for row in rows) else "auto"
-
-
-def check_split(dataset: Dataset, split: str | None) -> None:
-    """Raise ConfigError unless the dataset has that split (None: no matter)."""
-    known = dict.fromkeys(row.split for row in dataset.summary())
-    if split is not None and split not in known:
-        there = ", ".join(name or "one without a name" for name in known)
-        raise ConfigError(f"{dataset.name} has no split {split!r}: there is {there}")
-
-
-def one_image(path: Path) -> Sample:
-    """A single image file as a sample without labels. Raises InputError when it is not a file."""
-    if not path.is_file():
-        raise InputError(f"{path} is not a file: give an image")
-    return Sample(dataset=path.parent.name, split="", image_id=path.name, path=path)
