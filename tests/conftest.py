@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.sam.material import find_weights
+from tests.stores.qdrant_cluster import QdrantCluster
 from tests.stores.qdrant_server import NoServerError, QdrantServer
 
 
@@ -29,6 +30,20 @@ def qdrant_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[QdrantSe
         pytest.skip(str(exc))
     yield server
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def qdrant_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[QdrantCluster]:
+    """A real cluster of three nodes that lives as long as the tests; keep to a prefix of your own, and leave
+    all nodes running.
+    """
+    cluster = QdrantCluster(tmp_path_factory.mktemp("cluster"))
+    try:
+        cluster.start()
+    except NoServerError as exc:
+        pytest.skip(str(exc))
+    yield cluster
+    cluster.stop()
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,7 @@ import tarfile
 import tempfile
 import time
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -90,6 +90,7 @@ class QdrantServer:
     folder: Path
     settings: Mapping[str, str] = field(default_factory=dict)
     scheme: str = "http"
+    arguments: Sequence[str] = ()
     http_port: int = 0
     grpc_port: int = 0
     _process: subprocess.Popen[bytes] | None = None
@@ -104,7 +105,7 @@ class QdrantServer:
         binary = server_binary()
         self.folder.mkdir(parents=True, exist_ok=True)
         if not self.http_port:
-            self.http_port, self.grpc_port = _free_ports()
+            self.http_port, self.grpc_port = free_ports()
         storage = self.folder / "storage"
         env = {
             **os.environ,
@@ -118,9 +119,18 @@ class QdrantServer:
         }
         with (self.folder / "server.log").open("ab") as log:
             self._process = subprocess.Popen(
-                [str(binary), "--disable-telemetry"], cwd=self.folder, env=env, stdout=log, stderr=log
+                [str(binary), "--disable-telemetry", *self.arguments],
+                cwd=self.folder,
+                env=env,
+                stdout=log,
+                stderr=log,
             )
         self._wait()
+
+    @property
+    def runs(self) -> bool:
+        """Whether the process is alive."""
+        return self._process is not None and self._process.poll() is None
 
     def stop(self, *, kill: bool = False) -> None:
         """Stop it, with `kill` as a power cut would."""
@@ -157,7 +167,7 @@ class QdrantServer:
             return False
 
 
-def _free_ports() -> tuple[int, int]:
+def free_ports() -> tuple[int, int]:
     """Two neighbouring free ports, as Qdrant's own 6333 and 6334."""
     for _ in range(50):
         with socket.socket() as first, socket.socket() as second:
