@@ -55,6 +55,9 @@ OWNERS: dict[str, frozenset[str]] = {
         "threadpoolctl": "bank",
         "matplotlib": "reports",
         "umap": "reports",  # an extra: the second map of `probe`
+        "yaml": "datasets",
+        "pyarrow": "reports",
+        "fiftyone": "reports",
         "PIL": "datasets sam reports",  # decoding, SAM's resize, and drawing
         "pycocotools": "core",
         "pydantic": "config server",

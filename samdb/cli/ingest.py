@@ -19,9 +19,15 @@ _MORE = " (--report FILE writes them all)"
 
 
 def ingest(
-    path: Annotated[Path, typer.Argument(help="A dataset folder (BDD100K, COCO) or a folder of images.")],
+    path: Annotated[
+        Path,
+        typer.Argument(
+            help="A dataset folder (BDD100K, COCO, YOLO, Pascal VOC, ImageNet) or a folder of images."
+        ),
+    ],
     format: Annotated[
-        Literal["auto", "bdd100k", "coco", "folder"], typer.Option("--format", help="What the folder is.")
+        Literal["auto", "bdd100k", "coco", "yolo", "voc", "imagenet", "folder"],
+        typer.Option("--format", help="What the folder is."),
     ] = "auto",
     name: Annotated[
         str | None,

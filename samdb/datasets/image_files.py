@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
 from samdb.errors import DatasetError
@@ -14,8 +14,23 @@ IMAGE_SUFFIXES = frozenset(
 )
 # folders of label files, and of pictures that are labels and not photographs, in the formats that samdb reads
 _LABEL_FOLDERS = frozenset(
-    {"annotations", "labels", "masks", "bitmasks", "colormaps", "polygons", "rles", "ins_seg", "det_20"}
+    {
+        "annotations",
+        "bitmasks",
+        "colormaps",
+        "det_20",
+        "ins_seg",
+        "labels",
+        "masks",
+        "polygons",
+        "rles",
+        "segmentationclass",
+        "segmentationclassaug",
+        "segmentationobject",
+    }
 )
+# `train-semi-segmentation` (ImageNet-S)
+_MASK_FOLDER_END = "-segmentation"
 
 
 def is_image(name: str) -> bool:
@@ -38,7 +53,10 @@ def shown(path: Path, root: Path) -> str:
 def is_label_folder(relative: str) -> bool:
     """Whether a path relative to the dataset lies in a folder of labels, such as `panoptic_val2017`."""
     parts = PurePosixPath(relative.lower()).parts[:-1]
-    return any(p in _LABEL_FOLDERS or p.startswith(("panoptic_", "stuff_")) for p in parts)
+    return any(
+        p in _LABEL_FOLDERS or p.startswith(("panoptic_", "stuff_")) or p.endswith(_MASK_FOLDER_END)
+        for p in parts
+    )
 
 
 def root_of_label_file(path: Path) -> Path:
@@ -56,10 +74,15 @@ def find_images(root: Path, start: Path | None = None) -> list[str]:
 
     Raises DatasetError when `start` cannot be listed; a folder inside it that cannot is passed over.
     """
-    return sorted(_walk(os.fspath(start or root), os.fspath(root)))
+    return find_files(root, is_image, start)
 
 
-def _walk(start: str, root: str) -> Iterator[str]:
+def find_files(root: Path, wanted: Callable[[str], bool], start: Path | None = None) -> list[str]:
+    """The same for all files whose name is `wanted`."""
+    return sorted(_walk(os.fspath(start or root), os.fspath(root), wanted))
+
+
+def _walk(start: str, root: str, wanted: Callable[[str], bool]) -> Iterator[str]:
     try:
         os.scandir(start).close()
     except OSError as exc:
@@ -78,7 +101,7 @@ def _walk(start: str, root: str) -> Iterator[str]:
         try:
             with os.scandir(folder) as entries:
                 for entry in entries:
-                    if is_image(entry.name) and entry.is_file():
+                    if wanted(entry.name) and entry.is_file():
                         yield prefix + entry.name
                     elif not entry.name.startswith(".") and entry.is_dir():
                         pending.append(entry.path)

@@ -67,6 +67,20 @@ def read_label_picture(path: Path, mode: str) -> NDArray[np.uint8]:
         return np.array(image, dtype=np.uint8)[..., : len(mode)]
 
 
+def read_index_picture(path: Path) -> NDArray[np.uint8]:
+    """The numbers (H, W) of a picture with a palette, or of a grey one: its colours do not count.
+
+    Raises ImageError when it cannot be read or has neither.
+    """
+    with _opened(path, MAX_PIXELS) as image:
+        image.load()
+        if image.mode not in ("P", "L"):
+            raise ImageError(
+                f"{path}: is a picture of mode {image.mode}; numbers need a palette, or 8-bit grey"
+            )
+        return np.array(image, dtype=np.uint8)
+
+
 def read_mask(path: Path) -> NDArray[np.bool_]:
     """A mask (H, W) that a person drew: set where the picture is neither black nor transparent.
 

@@ -99,7 +99,7 @@ def test_a_file_that_is_no_dataset_is_refused(tmp_path: Path) -> None:
 
 
 def test_an_unknown_format_is_refused_with_the_known_ones(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="auto, bdd100k, coco, folder"):
+    with pytest.raises(ConfigError, match="auto, bdd100k, coco, yolo, voc, imagenet, folder"):
         open_dataset(tmp_path, format="kitti")
 
 
