@@ -48,6 +48,18 @@ class Settings(BaseSettings):
     runtime: str = Field("auto", description="auto, torch, compile, openvino: what the encoder runs on")
     automatic: Literal["exact", "fast"] = Field("fast", description="how automatic masks are found")
     points_per_side: int = Field(32, ge=1, le=256, description="grid of automatic masks: points per side")
+    serve_host: str = Field("127.0.0.1", description="where `samdb serve` listens")
+    serve_port: int = Field(8080, ge=0, le=65535, description="its port; 0: one that is free")
+    serve_api_key: SecretStr | None = Field(
+        None, description="key that clients of `samdb serve` must show; needed where it is no loopback"
+    )
+    serve_hosts: str = Field("", description="other names, with commas, that browsers may reach it by")
+    serve_max_upload_mb: float = Field(25, gt=0, description="largest image that may be uploaded")
+    serve_max_pixels: int = Field(50_000_000, ge=1, description="most pixels of an uploaded image")
+    serve_uploads_mb: float = Field(512, gt=0, description="what all uploads together may take on the disk")
+    serve_upload_minutes: float = Field(60, gt=0, description="an upload unused for so long is dropped")
+    serve_queue: int = Field(8, ge=1, description="prompts and images that may wait for SAM")
+    serve_rate: float = Field(20, gt=0, description="prompts and uploads per second of one client")
 
     def shown(self) -> Mapping[str, str]:
         """The settings as text, secrets hidden; stored with what they produced."""

@@ -177,6 +177,18 @@ class VectorStore(Protocol):
     def scroll(self, name: str, where: Where = (), with_vectors: Sequence[str] = ()) -> Iterator[Point]:
         """All points that match, paged to the end, in the order of their ids."""
 
+    def page(
+        self,
+        name: str,
+        where: Where = (),
+        *,
+        start: str | None = None,
+        limit: int = 100,
+        with_vectors: Sequence[str] = (),
+    ) -> tuple[list[Point], str | None]:
+        """Up to `limit` of the points that match, in the order of their ids, from the id `start` on; and the
+        id that the next page starts at, None when that was all."""
+
     def count(self, name: str, where: Where = ()) -> int:
         """How many points match, exactly."""
 

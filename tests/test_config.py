@@ -52,6 +52,16 @@ def test_every_setting_has_its_variable(monkeypatch: pytest.MonkeyPatch) -> None
         "runtime": "torch",
         "automatic": "exact",
         "points_per_side": "8",
+        "serve_host": "0.0.0.0",
+        "serve_port": "80",
+        "serve_api_key": "d",
+        "serve_hosts": "samdb.example.org",
+        "serve_max_upload_mb": "5",
+        "serve_max_pixels": "1000000",
+        "serve_uploads_mb": "100",
+        "serve_upload_minutes": "5",
+        "serve_queue": "4",
+        "serve_rate": "2.5",
     }
     assert values.keys() == Settings.model_fields.keys()
     for name, value in values.items():

@@ -17,7 +17,7 @@ from samdb.core.head import PROJECTED, Head
 from samdb.core.masks import Rle
 from samdb.core.prompt import MaskCandidate, Prompt
 from samdb.core.sample import Label, Sample
-from samdb.core.segment import Segment
+from samdb.core.segment import Granularity, Segment
 from samdb.core.where import parse_where
 from samdb.errors import ConfigError, StoreLayoutError
 from samdb.pipelines.bank_versions import activate_bank, list_banks, show_bank
@@ -25,7 +25,7 @@ from samdb.pipelines.build_bank import BankProgress, BuildBankReport, build_bank
 from samdb.pipelines.classify import ClassifiedImage, classify_image
 from samdb.pipelines.cutting import PROMPT_MODES, CutSettings, PromptMode
 from samdb.pipelines.empty_answer import explain_nothing
-from samdb.pipelines.examples import Example, prompted_examples, recognised, stored_example
+from samdb.pipelines.examples import Example, offered_masks, prompted_examples, recognised, stored_example
 from samdb.pipelines.explain import Explanation, explain
 from samdb.pipelines.head_store import load_head
 from samdb.pipelines.ingest import IngestProgress, IngestReport
@@ -261,7 +261,7 @@ class Database:
         such as `class_name=car`; `per_image` keeps at most so many hits of one image; `offset` skips hits,
         for the next page. Raises InputError when the example does not exist, ConfigError when there is none.
         """
-        self._check_recipe(recipe)
+        self.check_recipe(recipe)
         filters = parse_where(where)  # before SAM is loaded: a slip of the pen need not wait for it
         wanted = list(positives)
         if segment_id is not None:
@@ -286,15 +286,23 @@ class Database:
         """
         from samdb.datasets.images import read_image
 
-        self._check_recipe(recipe)
+        self.check_recipe(recipe)
         projects = recipe == PROJECTED
         segmenter = fitted(self.segmenter, self.store, self.bank()) if projects else self.segmenter
         found = prompted_examples(segmenter, read_image(image), prompts, recipe)
         return recognised(self.store, found, recipe, file_sha256(image))
 
+    def masks(self, image: Path, prompt: Prompt) -> list[tuple[MaskCandidate, Granularity]]:
+        """Every mask that SAM offers for a prompt on an image, and how they lie in each other; the one that a
+        search would take comes first. Raises InputError when the prompt lies outside the image.
+        """
+        from samdb.datasets.images import read_image
+
+        return offered_masks(self.segmenter, read_image(image), prompt)
+
     def stored(self, segment_id: str, recipe: str = DEFAULT_RECIPE) -> tuple[Example, Segment]:
         """A stored segment as an example, and the segment. Raises InputError when there is none."""
-        self._check_recipe(recipe)
+        self.check_recipe(recipe)
         return stored_example(self.store, segment_id, recipe)
 
     def why_nothing(
@@ -329,7 +337,7 @@ class Database:
         check_layout(self.store, self.settings.model)
         self._held = held
 
-    def _check_recipe(self, recipe: str) -> None:
+    def check_recipe(self, recipe: str) -> None:
         """Raise ConfigError unless the store's model has that recipe, StoreLayoutError as `check`."""
         self.check()
         known = sorted(self._held.vectors) if self._held else []
@@ -340,7 +348,7 @@ class Database:
         """The same; and what a bank has made of embeddings is no recipe to learn another from."""
         if recipe == PROJECTED:
             raise ConfigError(f"{recipe!r} is made by a bank: choose what it is made of (`samdb bank show`)")
-        self._check_recipe(recipe)
+        self.check_recipe(recipe)
 
     def _active_head(self) -> tuple[Head | None, str]:
         """The active bank's head and its fingerprint, if it has one that is for this model."""

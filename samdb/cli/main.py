@@ -9,7 +9,20 @@ from typing import Annotated
 import typer
 
 from samdb._version import __version__
-from samdb.cli import audit, bank, classify, discover, evaluate, ingest, probe, search, show, store, weights
+from samdb.cli import (
+    audit,
+    bank,
+    classify,
+    discover,
+    evaluate,
+    ingest,
+    probe,
+    search,
+    serve,
+    show,
+    store,
+    weights,
+)
 from samdb.errors import SamdbError
 
 _INTERRUPTED = 130  # what shells give for a process ended by Ctrl-C
@@ -37,6 +50,7 @@ app.command("search")(search.search)
 app.command("eval")(evaluate.evaluate)
 app.command("probe")(probe.probe)
 app.command("audit")(audit.audit)
+app.command("serve")(serve.serve)
 app.add_typer(store.app, name="store")
 app.add_typer(weights.app, name="weights")
 

@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 
 from samdb.core.boxes import box_problem, clip_box
 from samdb.core.ids import image_point_id
-from samdb.core.masks import mask_iou
+from samdb.core.masks import Rle, mask_iou
 from samdb.core.points import Point, Query
 from samdb.core.prompt import MaskCandidate, Prompt
-from samdb.core.segment import Segment
+from samdb.core.segment import Granularity, Segment
 from samdb.core.vectors import Vector
 from samdb.errors import InputError
+from samdb.pipelines.nesting import find_parents, granularity_of
 from samdb.ports import EncodedImage, Segmenter, VectorStore
 from samdb.stores.codec import point_to_segment
 from samdb.stores.layout import IMAGES, SEGMENTS
@@ -95,6 +96,24 @@ def cut_out(segmenter: Segmenter, image: EncodedImage, prompts: Sequence[Prompt]
     return chosen
 
 
+def offered_masks(
+    segmenter: Segmenter, pixels: NDArray[np.uint8], prompt: Prompt
+) -> list[tuple[MaskCandidate, Granularity]]:
+    """Every mask that SAM offers for a prompt on an RGB image (H, W, 3), and how they lie in each other.
+
+    The one that a search would take comes first. Raises InputError as `cut_out` does.
+    """
+    image = segmenter.encode(pixels)
+    question = _usable(prompt, image.size_hw)
+    candidates = segmenter.prompt(image, [question])[0]
+    if not candidates:
+        raise InputError("SAM finds no mask there: give another box or point")
+    if question.kind == "point":
+        candidates = sorted(candidates, key=lambda c: -c.predicted_iou)
+    parents = find_parents([c.mask for c in candidates])
+    return [(c, granularity_of(i, parents)) for i, c in enumerate(candidates)]
+
+
 def recognised(
     store: VectorStore, found: Sequence[tuple[Example, MaskCandidate]], recipe: str, sha256: str
 ) -> list[tuple[Example, MaskCandidate]]:
@@ -121,6 +140,17 @@ def recognised(
         same = {s.segment_id for s, iou in zip(masks, overlap, strict=True) if iou >= _SAME_IOU}
         answer.append((replace(example, same_as=example.same_as | same), candidate))
     return answer
+
+
+def same_masks(masks: Sequence[Rle], segments: Sequence[Segment]) -> list[str | None]:
+    """For each mask of an image the id of its stored segment that is the same, if there is one."""
+    if not segments or not masks:
+        return [None] * len(masks)
+    overlap = mask_iou(masks, [s.mask for s in segments])
+    return [
+        segments[best].segment_id if row[best] >= _SAME_IOU else None
+        for row, best in zip(overlap, overlap.argmax(axis=1).tolist(), strict=True)
+    ]
 
 
 def _canonical(segment_id: str) -> str:

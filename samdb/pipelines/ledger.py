@@ -49,7 +49,7 @@ class LedgerEntry:
 def read_ledger(store: VectorStore, dataset: str) -> dict[str, LedgerEntry]:
     """The ledger of one dataset, by image id."""
     where: Where = (Condition("dataset", "=", (dataset,)),)
-    entries = (_entry(point.payload) for point in store.scroll(IMAGES, where))
+    entries = (ledger_entry(point.payload) for point in store.scroll(IMAGES, where))
     return {entry.image_id: entry for entry in entries}
 
 
@@ -115,7 +115,8 @@ def _label_key(label: Label) -> tuple[object, ...]:
     return (label.label_id, label.category, label.class_name, label.box_xyxy, mask, attributes, label.ignore)
 
 
-def _entry(payload: Payload) -> LedgerEntry:
+def ledger_entry(payload: Payload) -> LedgerEntry:
+    """What the payload of an image's point says."""
     known: dict[str, ImageStatus] = {status: status for status in get_args(ImageStatus)}
     problems = payload.get("problems")
     n_segments = payload.get("n_segments")

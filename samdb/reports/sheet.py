@@ -128,14 +128,16 @@ def _photograph(tile: Tile, size_wh: tuple[int, int]) -> Image.Image:
     return page
 
 
-def context_box(box_xyxy: Box, size_hw: tuple[int, int], aspect: float) -> tuple[int, int, int, int]:
-    """The part of the image to show, (x0, y0, x1, y1) px: the box with its surroundings.
+def context_box(
+    box_xyxy: Box, size_hw: tuple[int, int], aspect: float, context: float = _CONTEXT
+) -> tuple[int, int, int, int]:
+    """The part of the image to show, (x0, y0, x1, y1) px: `context` times the box, its surroundings included.
 
     It has the tile's aspect (width / height) and is moved rather than cut at the image's edges; where the
     image is too small for that, all of that side is shown.
     """
     x0, y0, x1, y1 = box_xyxy
-    height = max((y1 - y0) * _CONTEXT, (x1 - x0) * _CONTEXT / aspect, _MIN_CONTEXT_PX)
+    height = max((y1 - y0) * context, (x1 - x0) * context / aspect, _MIN_CONTEXT_PX)
     sides = []
     for low, high, span, limit in (
         (x0, x1, height * aspect, size_hw[1]),

@@ -75,6 +75,14 @@ def check_ids(ids: Iterable[str]) -> None:
             raise StoreRejectedError(f"point id {point_id!r} must be written {canonical!r}")
 
 
+def check_page(start: str | None, limit: int) -> None:
+    """Raise StoreRejectedError unless a page can start there and hold so many points."""
+    if start is not None:
+        check_ids((start,))
+    if limit < 1:
+        raise StoreRejectedError(f"a page of {limit} points holds nothing: ask for at least 1")
+
+
 def check_delete(ids: Sequence[str], where: Where) -> None:
     """Raise StoreRejectedError when a delete names points and a filter at once: it could mean two things."""
     check_ids(ids)

@@ -13,6 +13,9 @@ from samdb.core.sample import Attribute
 from samdb.core.segment import Granularity, LabelSource, PromptKind, Segment
 from samdb.errors import StoreError
 
+#: the payload key under which a segment that was renamed by hand keeps what it was before
+RELABELLED: Final = "relabelled"
+
 #: payload keys that samdb itself writes; an attribute of the same name is stored under `attr_` + name
 RESERVED: Final = frozenset(
     {
@@ -37,6 +40,7 @@ RESERVED: Final = frozenset(
         "run",
         "flags",
         HEAD_KEY,
+        RELABELLED,
     }
 )
 _PREFIX: Final = "attr_"

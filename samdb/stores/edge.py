@@ -148,8 +148,31 @@ class EdgeStore:
         """All points that match, paged to the end, in the order of their ids."""
         with self._using(name) as collection:
             checks.check_vector_names(collection.spec, with_vectors)
-            matching = edge_filter(where)
-        return self._pages(name, matching, tuple(with_vectors))
+            edge_filter(where)  # what cannot be asked is said now, not when the first point is wanted
+        return self._pages(name, where, tuple(with_vectors))
+
+    def page(
+        self,
+        name: str,
+        where: Where = (),
+        *,
+        start: str | None = None,
+        limit: int = 100,
+        with_vectors: Sequence[str] = (),
+    ) -> tuple[list[Point], str | None]:
+        """Up to `limit` points that match, from the id `start` on, and where the next page starts."""
+        with self._using(name) as collection:
+            checks.check_page(start, limit)
+            checks.check_vector_names(collection.spec, with_vectors)
+            request = qe.ScrollRequest(
+                offset=start,
+                limit=limit,
+                filter=edge_filter(where),
+                with_payload=True,
+                with_vector=collection.declared(with_vectors) or False,
+            )
+            records, after = collection.shard.scroll(request)
+        return [read_point(r, with_vectors) for r in records], None if after is None else str(after)
 
     def count(self, name: str, where: Where = ()) -> int:
         """How many points match, exactly."""
@@ -208,21 +231,13 @@ class EdgeStore:
             finally:
                 self._folder.release()
 
-    def _pages(self, name: str, matching: qe.Filter | None, with_vectors: tuple[str, ...]) -> Iterator[Point]:
-        offset: qe.PointId | None = None
+    def _pages(self, name: str, where: Where, with_vectors: tuple[str, ...]) -> Iterator[Point]:
+        start: str | None = None
+        size = _PAGE_WITH_VECTORS if with_vectors else _PAGE
         while True:
-            with self._using(name) as collection:
-                names = collection.declared(with_vectors)
-                request = qe.ScrollRequest(
-                    offset=offset,
-                    limit=_PAGE_WITH_VECTORS if names else _PAGE,
-                    filter=matching,
-                    with_payload=True,
-                    with_vector=names or False,
-                )
-                records, offset = collection.shard.scroll(request)
-            yield from (read_point(r, with_vectors) for r in records)
-            if offset is None:
+            points, start = self.page(name, where, start=start, limit=size, with_vectors=with_vectors)
+            yield from points
+            if start is None:
                 return
 
     @contextmanager

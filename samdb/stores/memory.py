@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -126,6 +127,21 @@ class MemoryStore:
             checks.check_vector_names(collection.spec, with_vectors)
             found = [collection.points[i] for i in sorted(collection.points)]
         return (_view(p, with_vectors) for p in found if matches(p.payload, where))
+
+    def page(
+        self,
+        name: str,
+        where: Where = (),
+        *,
+        start: str | None = None,
+        limit: int = 100,
+        with_vectors: Sequence[str] = (),
+    ) -> tuple[list[Point], str | None]:
+        """Up to `limit` points that match, from the id `start` on, and where the next page starts."""
+        checks.check_page(start, limit)
+        rest = (p for p in self.scroll(name, where, with_vectors) if start is None or p.id >= start)
+        found = list(islice(rest, limit + 1))
+        return found[:limit], found[limit].id if len(found) > limit else None
 
     def count(self, name: str, where: Where = ()) -> int:
         """How many points match."""

@@ -128,9 +128,33 @@ class ServerStore:
 
     def scroll(self, name: str, where: Where = (), with_vectors: Sequence[str] = ()) -> Iterator[Point]:
         """All points that match, paged to the end, in the order of their ids."""
-        alias = self._alias(name)
+        self._alias(name)
         checks.check_vector_names(self._collections.spec(name), with_vectors)
-        return self._pages(alias, server_filter(where), list(with_vectors))
+        server_filter(where)  # what cannot be asked is said now, not when the first point is wanted
+        return self._pages(name, where, tuple(with_vectors))
+
+    def page(
+        self,
+        name: str,
+        where: Where = (),
+        *,
+        start: str | None = None,
+        limit: int = 100,
+        with_vectors: Sequence[str] = (),
+    ) -> tuple[list[Point], str | None]:
+        """Up to `limit` points that match, from the id `start` on, and where the next page starts."""
+        alias = self._alias(name)
+        checks.check_page(start, limit)
+        checks.check_vector_names(self._collections.spec(name), with_vectors)
+        matching, names = server_filter(where), list(with_vectors)
+
+        def ask(client: QdrantClient) -> tuple[list[models.Record], models.ExtendedPointId | None]:
+            return client.scroll(
+                alias, matching, limit=limit, offset=start, with_payload=True, with_vectors=names or False
+            )
+
+        records, after = self._connection.call(ask)
+        return [read_point(r, names) for r in records], None if after is None else str(after)
 
     def count(self, name: str, where: Where = ()) -> int:
         """How many points match, exactly."""
@@ -186,19 +210,13 @@ class ServerStore:
             self._closed = True
             self._connection.close()
 
-    def _pages(self, alias: str, matching: models.Filter | None, names: list[str]) -> Iterator[Point]:
-        offset: models.ExtendedPointId | None = None
-        limit = _PAGE_WITH_VECTORS if names else _PAGE
-
-        def ask(client: QdrantClient) -> tuple[list[models.Record], models.ExtendedPointId | None]:
-            return client.scroll(
-                alias, matching, limit=limit, offset=offset, with_payload=True, with_vectors=names or False
-            )
-
+    def _pages(self, name: str, where: Where, with_vectors: tuple[str, ...]) -> Iterator[Point]:
+        start: str | None = None
+        size = _PAGE_WITH_VECTORS if with_vectors else _PAGE
         while True:
-            records, offset = self._connection.call(ask)
-            yield from (read_point(r, names) for r in records)
-            if offset is None:
+            points, start = self.page(name, where, start=start, limit=size, with_vectors=with_vectors)
+            yield from points
+            if start is None:
                 return
 
     def _alias(self, name: str) -> str:

@@ -296,6 +296,20 @@ def test_a_scroll_goes_to_the_end_in_the_order_of_ids(store: VectorStore) -> Non
     assert store.count(NAME) == n
 
 
+def test_pages_follow_each_other_and_the_last_one_says_so(store: VectorStore) -> None:
+    store.upsert(NAME, [point(n, {"area_px": n}) for n in (5, 3, 1, 2, 4)])
+    first, start = store.page(NAME, limit=2)
+    assert ([p.id for p in first], start) == ([uid(1), uid(2)], uid(3))
+    second, start = store.page(NAME, is_("area_px", "!=", 4), start=start, limit=2, with_vectors=("a",))
+    assert ([p.id for p in second], start) == ([uid(3), uid(5)], None)
+    np.testing.assert_allclose(second[1].vectors["a"], degrees(5), atol=1e-6)
+    assert store.page(NAME, start=uid(6)) == ([], None)
+    with pytest.raises(StoreRejectedError, match="at least 1"):
+        store.page(NAME, limit=0)
+    with pytest.raises(StoreRejectedError, match="not a point id"):
+        store.page(NAME, start="../x")
+
+
 def test_facets_are_exact_and_most_frequent_first(store: VectorStore) -> None:
     classes = ["car"] * 3 + ["bus"] * 2 + ["bike"] * 2
     store.upsert(

@@ -1,0 +1,75 @@
+"""Memory banks and what they are made of."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query
+from starlette.responses import Response
+
+from samdb.errors import BankError
+from samdb.pipelines.bank_versions import BankListing, list_banks
+from samdb.pipelines.bank_view import show_prototypes
+from samdb.server.bodies import Text
+from samdb.server.errors import not_found
+from samdb.server.models import BankClass, BankInfo, BankList, PrototypeInfo, PrototypeList
+from samdb.server.params import TheBackend
+from samdb.server.showing import answer, show_segment
+from samdb.stores.layout import META
+
+router = APIRouter(prefix="/api/banks", tags=["banks"])
+
+
+@router.get("", response_model=BankList)
+def banks(backend: TheBackend) -> Response:
+    """All banks, by name and version."""
+    store = backend.db.store
+    found = list_banks(store) if META in store.collections() else []
+    return answer(BankList(items=[_bank(b) for b in found]))
+
+
+@router.get("/{label}/prototypes", response_model=PrototypeList)
+def prototypes(
+    backend: TheBackend,
+    label: Annotated[Text, Path(description="name@version, or a name: its newest", examples=["default@1"])],
+    class_name: Text | None = None,
+    limit: Annotated[int, Query(ge=1, le=5000)] = 500,
+) -> Response:
+    """A bank's prototypes, each with the real segment that is closest to it."""
+    try:
+        card = backend.db.bank(label)
+    except BankError as exc:
+        raise not_found(str(exc)) from exc
+    found = show_prototypes(backend.db.store, card, class_name, limit)
+    items = [
+        PrototypeInfo(
+            prototype_id=p.prototype.prototype_id,
+            class_name=p.prototype.class_name,
+            origin=p.prototype.origin,
+            granularity=p.prototype.granularity,
+            count=p.prototype.count,
+            threshold=card.thresholds.get(p.prototype.class_name or ""),
+            exemplar=None if p.exemplar is None else show_segment(p.exemplar),
+        )
+        for p in found
+    ]
+    return answer(PrototypeList(items=items))
+
+
+def _bank(listing: BankListing) -> BankInfo:
+    card = listing.card
+    return BankInfo(
+        label=card.label,
+        name=card.name,
+        version=card.version,
+        active=listing.active,
+        model=card.model,
+        recipe=card.recipe,
+        n_prototypes=card.n_prototypes,
+        classes=[
+            BankClass(class_name=c, count=card.class_counts.get(c, 0), threshold=card.thresholds.get(c))
+            for c in card.classes
+        ],
+        metrics=dict(card.metrics),
+        created=card.created_at,
+    )
