@@ -9,6 +9,7 @@ SamdbError                   anything below; `main()` catches this one class, on
 ├── WeightsError             a checkpoint is missing, damaged or cannot be fetched      exit 1
 ├── ModelError               the model was asked for something it cannot do             exit 1
 │   └── DeviceMemoryError      the device has too little memory for it
+├── WorkerError              the workers of an ingest cannot go on                      exit 1
 ├── BankError                a memory bank is missing, or made for another model        exit 1
 └── StoreError               anything about the vector store                            exit 3
     ├── StoreUnavailableError  the server does not answer
@@ -58,6 +59,10 @@ class ModelError(SamdbError):
 
 class DeviceMemoryError(ModelError):
     """The device has too little memory for what the model was asked."""
+
+
+class WorkerError(SamdbError):
+    """The workers of an ingest cannot go on."""
 
 
 class BankError(SamdbError):

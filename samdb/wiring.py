@@ -58,30 +58,46 @@ def model_fingerprint(settings: Settings) -> str:
     return fingerprint_of(settings.model or DEFAULT_MODEL)
 
 
-def load_segmenter(settings: Settings, progress: Progress | None = None) -> Segmenter:
-    """Segment Anything with the settings' model; its weights are found, or fetched once.
+def is_server(settings: Settings) -> bool:
+    """Whether the store is a server, which many processes may write to at once."""
+    return settings.store.startswith(("http://", "https://"))
+
+
+def fetch_weights(settings: Settings, progress: Progress | None = None) -> Path:
+    """The checkpoint of the settings' model, found or fetched. Raises WeightsError if it is nowhere."""
+    from samdb.sam.weights import resolve
+
+    return resolve(settings.model or DEFAULT_MODEL, settings.checkpoint, settings.weights_dir, progress)
+
+
+def load_segmenter(
+    settings: Settings, progress: Progress | None = None, n_threads: int | None = None
+) -> Segmenter:
+    """Segment Anything with the settings' model; its weights are found, or fetched once. On a CPU it uses
+    `n_threads`, unless that is None as many as there are.
 
     Raises WeightsError when the weights can be had from nowhere, ConfigError on an unknown model, device or
     runtime.
     """
     from samdb.sam.automatic import AutomaticSettings
     from samdb.sam.checkpoints import checkpoint_of
-    from samdb.sam.device import choose_compute, keep_freed_memory
+    from samdb.sam.device import choose_compute, keep_freed_memory, use_threads
     from samdb.sam.networks import load_networks
     from samdb.sam.runtimes import choose_runtime, load_encoder
     from samdb.sam.segmenter import SamSegmenter
-    from samdb.sam.weights import resolve
 
     model = settings.model or DEFAULT_MODEL
     compute = choose_compute(settings.device, settings.precision)
     choose_runtime(settings.runtime, compute)  # a slip of the pen need not wait for a download
-    checkpoint = resolve(model, settings.checkpoint, settings.weights_dir, progress)
+    checkpoint = fetch_weights(settings, progress)
     # an encoder in bf16 moves one automatic mask in eight to another side of some threshold, a decoder in
     # bf16 one in fifty (README, "Automatic masks"); beside 1,024 prompts its time counts little
     exactly = settings.automatic == "exact" and settings.precision == "auto"
     encoding = replace(compute, precision="fp32") if exactly else compute
     if compute.device == "cpu":
         keep_freed_memory()
+    if n_threads is not None:
+        use_threads(n_threads)
     networks = load_networks(model, checkpoint)
     sha256 = checkpoint_of(model).sha256  # `resolve` takes no other file
     return SamSegmenter(

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from samdb.bank.train_settings import TrainSettings
     from samdb.pipelines.train_bank import TrainBankReport
     from samdb.sam.download import Progress
+    from samdb.workers.ray_cluster import RayPlan
 
 #: the recipes stored unless told otherwise, and the one that banks and searches compare (README, "Recipes")
 DEFAULT_RECIPES: tuple[str, ...] = ("blend",)
@@ -86,17 +87,20 @@ class Database:
         prompts: PromptMode | None = None,
         recipes: Sequence[str] = DEFAULT_RECIPES,
         limit: int | None = None,
+        ray: RayPlan | None = None,
         on_progress: Callable[[IngestProgress], None] = lambda _: None,
     ) -> IngestReport:
         """Cut the images of a dataset into segments and store them; run it again to resume or update.
 
         `name` is what the dataset is called in the store (default: its folder's name). `prompts` None means
-        the labels where there are any, else everything that SAM sees.
+        the labels where there are any, else everything that SAM sees. `ray` says on which Ray to do it, with
+        how many workers. Several processes may ingest into the same server at once: they share the images.
 
         Raises DatasetError when there is no dataset at `path` or the store holds another one of that name,
         ConfigError when it has no such `split`, StoreLayoutError when the store was laid out by another
         version or for another model.
         """
+        from samdb.pipelines.claims import Claims
         from samdb.workers.local import IngestJob, run_ingest
 
         if prompts is not None and prompts not in PROMPT_MODES:
@@ -106,9 +110,16 @@ class Database:
         self.prepare()
         mode = prompts or best_prompts(dataset, split)
         head, fingerprint = self._active_head()
-        segmenter = self.segmenter if head is None else ProjectingSegmenter(self.segmenter, head)
         job = IngestJob(dataset, CutSettings(mode, tuple(recipes)), split, limit, head=fingerprint)
-        return run_ingest(job, segmenter, self.store, on_progress)
+        claims = Claims(self.store, dataset.name) if wiring.is_server(self.settings) else None
+        if ray is not None:
+            from samdb.workers.ray_ingest import run_ray_ingest
+
+            if ray.is_local:  # once, with its progress told, instead of by each worker
+                wiring.fetch_weights(self.settings, self._on_download)
+            return run_ray_ingest(job, ray, self.settings, self.store, head, claims, on_progress)
+        segmenter = self.segmenter if head is None else ProjectingSegmenter(self.segmenter, head)
+        return run_ingest(job, segmenter, self.store, claims, on_progress)
 
     def build_bank(
         self,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -14,6 +14,9 @@ from samdb.cli.progress import DownloadBar, ingest_bar
 from samdb.errors import ConfigError
 from samdb.pipelines.ingest import IngestReport
 from samdb.ports import Dataset
+
+if TYPE_CHECKING:
+    from samdb.workers.ray_cluster import RayPlan
 
 _MORE = " (--report FILE writes them all)"
 
@@ -68,6 +71,10 @@ def ingest(
         Path | None,
         typer.Option("--report", metavar="FILE", help="Write the report as JSON, with every problem."),
     ] = None,
+    ray: options.RayAddress = None,
+    workers: options.Workers = None,
+    gpus_per_worker: options.GpusPerWorker = None,
+    cpus_per_worker: options.CpusPerWorker = None,
     store: options.Store = None,
     model: options.Model = None,
     device: options.Device = None,
@@ -80,6 +87,9 @@ def ingest(
 
     Run it again to resume after a stop or to take up changes: unchanged images are skipped.
     An image that cannot be read is reported and the run goes on.
+
+    Several of these commands may fill one server at once: they share the images. With --ray one command has
+    many workers.
     """
     from samdb import api, wiring
     from samdb.config import load_settings
@@ -99,6 +109,7 @@ def ingest(
             points_per_side=points_per_side,
         )
     )
+    plan = _plan(ray, workers, gpus_per_worker, cpus_per_worker)
     if report is not None:
         _check_writable(report)
     dataset = wiring.open_dataset(path, format, name)
@@ -111,10 +122,14 @@ def ingest(
     api.check_split(dataset, split)
     with api.Database(settings, DownloadBar()) as db:
         db.check_model()  # what is wrong with the store is said before SAM is loaded, or fetched
-        _ = db.segmenter  # loaded here: its bar and the next one cannot be shown at once
+        # loaded here: its bar and the next one cannot be shown at once
+        if plan is None:
+            _ = db.segmenter
+        elif plan.is_local:
+            wiring.fetch_weights(db.settings, DownloadBar())
         with ingest_bar() as tell:
             done = db.ingest(
-                dataset, split=split, prompts=prompts, recipes=names, limit=limit, on_progress=tell
+                dataset, split=split, prompts=prompts, recipes=names, limit=limit, ray=plan, on_progress=tell
             )
     _tell(done, more)
     if report is not None:
@@ -131,11 +146,24 @@ def _tell(done: IngestReport, more: str) -> None:
     kept = f", {done.n_unchanged:,} unchanged" if done.n_unchanged else ""
     gone = f", {_count(done.n_removed, 'outdated segment')} removed" if done.n_removed else ""
     if done.n_ingested:
-        show.say(f"{100 * done.sam_share:.0f} % of the time inside SAM")
+        by = f", {done.n_workers} workers" if done.n_workers > 1 else ""
+        show.say(f"{100 * done.sam_share:.0f} % of the time inside SAM{by}")
     show.done(
         f"{_count(done.n_ingested, 'image')} ingested{kept}: {_count(done.n_segments, 'new segment')}{gone} "
         f"({done.seconds:.1f} s, {done.images_per_s:.2f} images/s)"
     )
+
+
+def _plan(address: str | None, workers: int | None, gpus: float | None, cpus: float | None) -> RayPlan | None:
+    """Where to ingest on Ray, if at all."""
+    from samdb.workers.ray_cluster import RayPlan, check_installed
+
+    if address is None:
+        if (workers, gpus, cpus) != (None, None, None):
+            raise ConfigError("--workers, --gpus-per-worker and --cpus-per-worker need --ray")
+        return None
+    check_installed()
+    return RayPlan(address, workers, gpus, cpus)
 
 
 def _count(n: int, what: str) -> str:
@@ -164,6 +192,7 @@ def _write(done: IngestReport, dataset: Dataset, path: Path) -> None:
         "seconds": done.seconds,
         "images_per_s": done.images_per_s,
         "sam_share": done.sam_share,
+        "n_workers": done.n_workers,
         "profile": dataclasses.asdict(done.profile),
         "quarantined": [{"image_id": p.image_id, "reason": p.reason} for p in done.quarantined],
         "problems": [{"image_id": p.image_id, "reason": p.reason} for p in done.problems],

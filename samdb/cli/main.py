@@ -16,6 +16,7 @@ from samdb.cli import (
     discover,
     evaluate,
     ingest,
+    options,
     probe,
     search,
     serve,
@@ -42,7 +43,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     epilog=_EXAMPLES,
 )
-app.command("ingest")(ingest.ingest)
+app.command("ingest", cls=options.BareRay)(ingest.ingest)
 app.add_typer(bank.app, name="bank")
 app.command("classify")(classify.classify)
 app.command("discover")(discover.discover)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 import typer
+import typer.core
 
 Store: TypeAlias = Annotated[
     str | None,
@@ -72,6 +74,43 @@ PointsPerSide: TypeAlias = Annotated[
         show_default="$SAMDB_POINTS_PER_SIDE or 32",
     ),
 ]
+RayAddress: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--ray",
+        metavar="[ADDRESS]",
+        help="Ingest with many workers on Ray (pip install 'samdb\\[ray]'): one that runs (auto, "
+        "host:6379 or ray://host:10001), or without an address one of its own on this machine.",
+        show_default=False,
+    ),
+]
+Workers: TypeAlias = Annotated[
+    int | None,
+    typer.Option(
+        "--workers",
+        min=1,
+        help="How many workers on Ray, each with a SAM of its own.",
+        show_default="one per GPU, else one per CPU",
+    ),
+]
+GpusPerWorker: TypeAlias = Annotated[
+    float | None,
+    typer.Option(
+        "--gpus-per-worker",
+        min=0.0,
+        help="GPUs of each worker; 0.5 puts two on one.",
+        show_default="1 if there are any",
+    ),
+]
+CpusPerWorker: TypeAlias = Annotated[
+    float | None,
+    typer.Option(
+        "--cpus-per-worker",
+        min=0.1,
+        help="CPUs of each worker, and the threads of its SAM.",
+        show_default="1, or the CPUs shared out among --workers",
+    ),
+]
 AsJson: TypeAlias = Annotated[
     bool, typer.Option("--json", help="Print one JSON object per line instead of a table.")
 ]
@@ -85,6 +124,20 @@ Filters: TypeAlias = Annotated[
         show_default=False,
     ),
 ]
+
+
+_ADDRESS = re.compile(r"local|auto|ray://\S+|[^/\s]+:\d+")
+
+
+class BareRay(typer.core.TyperCommand):
+    """A command whose --ray needs no address."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put `local` where --ray is not followed by an address."""
+        for i in range(len(args) - 1, -1, -1):
+            if args[i] == "--ray" and not (i + 1 < len(args) and _ADDRESS.fullmatch(args[i + 1])):
+                args[i + 1 : i + 1] = ["local"]
+        return super().parse_args(ctx, args)
 
 
 def overrides(

@@ -12,16 +12,18 @@ the next does not need.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from contextlib import closing
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack, closing
 from itertools import islice
 
+from samdb.core.sample import Sample
+from samdb.pipelines.claims import Claims
 from samdb.pipelines.cutting import CutSettings
 from samdb.pipelines.ingest_asking import Answer, Asking
-from samdb.pipelines.ingest_finishing import Finishing, Problem
+from samdb.pipelines.ingest_finishing import Finished, Finishing, Problem, Tally
 from samdb.pipelines.ingest_profile import IngestProfile, Stopwatch
-from samdb.pipelines.ingest_reading import Reader, ReadImage
+from samdb.pipelines.ingest_reading import Pause, Reader, ReadImage
+from samdb.pipelines.ingest_report import IngestProgress, IngestReport, make_report
 from samdb.pipelines.ingest_writing import IMAGES_PER_FLUSH, Writer
 from samdb.pipelines.ledger import read_ledger
 from samdb.pipelines.overlap import Stage
@@ -31,47 +33,6 @@ __all__ = ["IngestProfile", "IngestProgress", "IngestReport", "Problem", "ReadIm
 
 #: images whose features wait to be pooled
 _FINISH_AHEAD = 2
-
-
-@dataclass(frozen=True, slots=True)
-class IngestProgress:
-    """How far a run is; `n_total` counts the images it has to look at. What is seen may not be stored yet."""
-
-    n_total: int
-    n_seen: int
-    n_segments: int
-
-
-@dataclass(frozen=True, slots=True)
-class IngestReport:
-    """What a run did.
-
-    `n_images` were looked at: `n_ingested` were cut into `n_segments` segments, `n_unchanged` needed nothing,
-    the others are `quarantined`: they have no segments in the store. `problems` are labels that were left
-    out. Both name the troubles of unchanged images too. `n_removed` segments of earlier runs are gone.
-    `profile` says where the time went.
-    """
-
-    dataset: str
-    n_images: int
-    n_ingested: int
-    n_unchanged: int
-    n_segments: int
-    n_removed: int
-    quarantined: tuple[Problem, ...]
-    problems: tuple[Problem, ...]
-    seconds: float
-    profile: IngestProfile
-
-    @property
-    def images_per_s(self) -> float:
-        """Images cut per second of the run, unchanged and quarantined ones not counted."""
-        return self.n_ingested / self.seconds if self.seconds > 0 else 0.0
-
-    @property
-    def sam_share(self) -> float:
-        """Share (0..1) of the run's time in which SAM was at work."""
-        return self.profile.sam_s / self.seconds if self.seconds > 0 else 0.0
 
 
 def ingest(
@@ -85,6 +46,7 @@ def ingest(
     split: str | None = None,
     limit: int | None = None,
     head: str = "",
+    claims: Claims | None = None,
     on_progress: Callable[[IngestProgress], None] = lambda _: None,
 ) -> IngestReport:
     """Cut every image of the dataset and store its segments.
@@ -94,48 +56,104 @@ def ingest(
     on; it is tried again in every run. Killed at any moment and run again, it ends with the points of an
     uninterrupted run. Images that are no longer in the dataset stay in the store. Until this returns, the
     store is used by a thread of its own. `head` names the head of a segmenter that projects: new
-    segments are marked with it. On KeyboardInterrupt what is cut already is stored first.
+    segments are marked with it. With `claims` several processes may do this for one dataset and store at the
+    same time: they share the images. On KeyboardInterrupt what is cut already is stored first.
 
     Raises StoreError when the store fails; what was acknowledged stays, and the next run resumes. Raises
     DatasetError when the store holds other images under this dataset's name.
     """
     started = time.perf_counter()
     stopwatch = Stopwatch()
-    n_total = _count(dataset, split, limit)
-    samples = islice(dataset.samples(split), limit)
-    ledger = read_ledger(store, dataset.name)
-    reader = Reader(ledger, segmenter, settings, read_image, stopwatch)
-    asking = Asking(segmenter, settings, stopwatch)
-    writer = Writer(store, dataset.name, ledger, stopwatch)
-    seen = n_segments = 0
-    with Stage("samdb-write", writer.write, IMAGES_PER_FLUSH, at_end=writer.flush) as writing:
-        finishing = Finishing(segmenter, run, ledger, stopwatch, writing.put, head)
-        with (
-            Stage("samdb-finish", finishing.finish, _FINISH_AHEAD) as finish,
-            closing(reader.read_ahead(samples)) as works,
-        ):
-            for seen, answer in enumerate(asking.answers(works), 1):
-                finish.put(answer)
-                writing.check()
-                if isinstance(answer, Answer) and answer.pieces is not None:
-                    n_segments += len(answer.pieces.pieces)
-                on_progress(IngestProgress(n_total, seen, n_segments))
-    tally = finishing.tally
-    return IngestReport(
-        dataset=dataset.name,
-        n_images=seen,
-        n_ingested=tally.n_ingested,
-        n_unchanged=tally.n_unchanged,
-        n_segments=tally.n_segments,
-        n_removed=writer.n_removed,
-        quarantined=tuple(tally.quarantined),
-        problems=tuple(tally.problems),
-        seconds=time.perf_counter() - started,
-        profile=stopwatch.profile(),
-    )
+    n_total = count_images(dataset, split, limit)
+    everything = islice(dataset.samples(split), limit)
+    with ExitStack() as stack:
+        samples: Iterable[Sample | Pause] = everything
+        if claims is None:
+            ledger = read_ledger(store, dataset.name)
+        else:
+            ledger = {}
+            samples = stack.enter_context(claims).shared(everything, ledger)
+        release: Callable[[Sequence[str]], None] = claims.release if claims else lambda _: None
+        writer = Writer(store, dataset.name, ledger, stopwatch, on_written=release)
+        writing = Writing(writer, release)
+        seen = n_segments = 0
+
+        def tell(n: int) -> None:
+            nonlocal seen, n_segments
+            stage.check()
+            seen, n_segments = seen + 1, n_segments + n
+            on_progress(IngestProgress(n_total, seen, n_segments))
+
+        with Stage("samdb-write", writing.write, IMAGES_PER_FLUSH, at_end=writing.flush) as stage:
+            cut_samples(
+                samples,
+                Reader(ledger, segmenter, settings, read_image, stopwatch),
+                Asking(segmenter, settings, stopwatch),
+                Finishing(segmenter, run, ledger, stopwatch, stage.put, head),
+                tell,
+            )
+    seconds = time.perf_counter() - started
+    return make_report(dataset.name, writing.tally, writer.n_removed, seconds, stopwatch.profile())
 
 
-def _count(dataset: Dataset, split: str | None, limit: int | None) -> int:
+def cut_samples(
+    samples: Iterable[Sample | Pause],
+    reader: Reader,
+    asking: Asking,
+    finishing: Finishing,
+    on_answer: Callable[[int], None],
+) -> None:
+    """Take images through reading, SAM and finishing; `on_answer` is told of each how many masks SAM found.
+
+    On KeyboardInterrupt what SAM has answered is finished first.
+    """
+    with (
+        Stage("samdb-finish", finishing.finish, _FINISH_AHEAD) as finish,
+        closing(reader.read_ahead(samples)) as works,
+    ):
+        for answer in asking.answers(works):
+            finish.put(answer)
+            if not isinstance(answer, Pause):
+                pieces = answer.pieces if isinstance(answer, Answer) else None
+                on_answer(0 if pieces is None else len(pieces.pieces))
+
+
+class Writing:
+    """The last stage: counts finished images and gives them to the writer. `release` is told of those that
+    there is nothing to write of.
+    """
+
+    def __init__(self, writer: Writer, release: Callable[[Sequence[str]], None]) -> None:
+        self._writer = writer
+        self._release = release
+        self._unchanged: list[str] = []
+        self.tally = Tally()
+
+    def write(self, image: Finished | Pause) -> None:
+        """Count an image and write it with others; in a pause, all that waits."""
+        if isinstance(image, Pause):
+            self.flush()
+            return
+        self.tally.add(image)
+        if image.write is not None:
+            self._writer.write(image.write)
+            return
+        self._unchanged.append(image.image_id)
+        if len(self._unchanged) >= IMAGES_PER_FLUSH:
+            self._release_unchanged()
+
+    def flush(self) -> None:
+        """Write what waits."""
+        self._writer.flush()
+        self._release_unchanged()
+
+    def _release_unchanged(self) -> None:
+        self._release(self._unchanged)
+        self._unchanged = []
+
+
+def count_images(dataset: Dataset, split: str | None, limit: int | None) -> int:
+    """How many images a run has to look at."""
     rows = dataset.summary()
     n = sum(row.n_images for row in rows if split is None or row.split == split)
     return n if limit is None else min(n, limit)

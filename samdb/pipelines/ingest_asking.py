@@ -11,7 +11,7 @@ from samdb.core.vectors import Vector
 from samdb.errors import DeviceMemoryError, InputError, ModelError
 from samdb.pipelines.cutting import CutSettings, find_pieces
 from samdb.pipelines.ingest_profile import Stopwatch, TimedSam
-from samdb.pipelines.ingest_reading import Work
+from samdb.pipelines.ingest_reading import Pause, Work
 from samdb.pipelines.ledger import LedgerEntry
 from samdb.pipelines.piece import Pieces
 from samdb.ports import EncodedImage, PreparedImage, Segmenter
@@ -44,12 +44,17 @@ class Asking:
         self._sam = TimedSam(segmenter, stopwatch)
         self._together = segmenter.batch_size
 
-    def answers(self, works: Iterable[Work | LedgerEntry]) -> Iterator[Answer | LedgerEntry]:
-        """An answer for each work, in the order given; ledger entries are passed on."""
+    def answers(self, works: Iterable[Work | LedgerEntry | Pause]) -> Iterator[Answer | LedgerEntry | Pause]:
+        """An answer for each work, in the order given; ledger entries and pauses are passed on."""
         size = self._segmenter.batch_size
         batch: list[Work | LedgerEntry] = []
         n_images = 0
         for work in works:
+            if isinstance(work, Pause):
+                yield from self._answer(batch)
+                n_images = 0
+                yield work
+                continue
             batch.append(work)
             n_images += isinstance(work, Work) and work.image is not None
             del work  # who waits for answers must not hold on to images

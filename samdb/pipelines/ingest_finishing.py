@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from samdb.core.head import HEAD_KEY, PROJECTED
 from samdb.core.points import Point
+from samdb.core.sample import Sample
 from samdb.errors import InputError, ModelError
 from samdb.pipelines.cutting import Cut, assemble
 from samdb.pipelines.ingest_asking import Answer
 from samdb.pipelines.ingest_profile import Stopwatch
+from samdb.pipelines.ingest_reading import Pause
 from samdb.pipelines.ingest_writing import ImagePoints, MovedImage
 from samdb.pipelines.ledger import LedgerEntry, ledger_point
 from samdb.ports import Segmenter
@@ -25,6 +28,20 @@ class Problem:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """An image that is ready to be written: `ingested` with `n_segments`, `quarantined` for a `reason`, or
+    `unchanged`. `problems` are its labels that were left out; `write` is None when nothing is to be written.
+    """
+
+    image_id: str
+    status: Literal["ingested", "unchanged", "quarantined"]
+    n_segments: int
+    reason: str
+    problems: tuple[str, ...]
+    write: ImagePoints | MovedImage | None
+
+
 @dataclass(slots=True)
 class Tally:
     """What a run has done so far."""
@@ -35,9 +52,23 @@ class Tally:
     quarantined: list[Problem] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
 
+    @property
+    def n_images(self) -> int:
+        """Images counted."""
+        return self.n_ingested + self.n_unchanged + len(self.quarantined)
+
+    def add(self, image: Finished) -> None:
+        """Count an image."""
+        self.n_ingested += image.status == "ingested"
+        self.n_unchanged += image.status == "unchanged"
+        self.n_segments += image.n_segments
+        self.problems += [Problem(image.image_id, text) for text in image.problems]
+        if image.status == "quarantined":
+            self.quarantined.append(Problem(image.image_id, image.reason))
+
 
 class Finishing:
-    """Makes points of answers and hands them on; keeps the tally, which is read when the stage has ended."""
+    """Makes points of answers and hands them on."""
 
     def __init__(
         self,
@@ -45,7 +76,7 @@ class Finishing:
         run: str,
         ledger: Mapping[str, LedgerEntry],
         stopwatch: Stopwatch,
-        hand_on: Callable[[ImagePoints | MovedImage], None],
+        hand_on: Callable[[Finished | Pause], None],
         head: str = "",
     ) -> None:
         self._segmenter = segmenter
@@ -54,16 +85,17 @@ class Finishing:
         self._stopwatch = stopwatch
         self._hand_on = hand_on
         self._head = head
-        self.tally = Tally()
 
-    def finish(self, answer: Answer | LedgerEntry) -> None:
+    def finish(self, answer: Answer | LedgerEntry | Pause) -> None:
         """Finish one image."""
         if isinstance(answer, LedgerEntry):
-            self._count_unchanged(answer)
-            return
-        with self._stopwatch("finish"):
-            points = self._points(answer)
-        self._hand_on(points)
+            self._hand_on(self._unchanged(answer))
+        elif isinstance(answer, Pause):
+            self._hand_on(answer)
+        else:
+            with self._stopwatch("finish"):
+                finished = self._cut(answer)
+            self._hand_on(finished)
 
     def _marked(self, point: Point) -> Point:
         """The point of a segment, told which head its projected vector is of, if it has one."""
@@ -71,20 +103,18 @@ class Finishing:
             return point
         return replace(point, payload={**point.payload, HEAD_KEY: self._head})
 
-    def _count_unchanged(self, entry: LedgerEntry) -> None:
+    def _unchanged(self, entry: LedgerEntry) -> Finished:
         """An unchanged image's troubles are reported again: they have not gone away."""
-        self.tally.problems += [Problem(entry.image_id, text) for text in entry.problems]
+        moved = entry.path != self._ledger[entry.image_id].path
+        write = MovedImage(entry.image_id, entry.path) if moved else None
         if entry.status == "quarantined":
-            self.tally.quarantined.append(Problem(entry.image_id, entry.reason or "unknown"))
-        else:
-            self.tally.n_unchanged += 1
-        known = self._ledger[entry.image_id]
-        if entry.path != known.path:
-            self._hand_on(MovedImage(entry.image_id, entry.path))
+            reason = entry.reason or "unknown"
+            return Finished(entry.image_id, "quarantined", 0, reason, entry.problems, write)
+        return Finished(entry.image_id, "unchanged", 0, "", entry.problems, write)
 
-    def _points(self, answer: Answer) -> ImagePoints:
+    def _cut(self, answer: Answer) -> Finished:
         """The points of an image's segments and its point in the ledger; none and why, when it fails."""
-        work, sample, tally = answer.work, answer.work.sample, self.tally
+        work, sample = answer.work, answer.work.sample
         reason = answer.reason or "it could not be cut"
         if answer.pieces is not None:
             try:
@@ -95,12 +125,12 @@ class Finishing:
             except (InputError, ModelError, ValueError) as exc:
                 reason = str(exc)
             else:
-                tally.n_ingested += 1
-                tally.n_segments += len(segments)
-                tally.problems += [Problem(sample.image_id, text) for text in cut.problems]
-                return ImagePoints(sample, segments, ledger)
-        tally.quarantined.append(Problem(sample.image_id, reason))
-        tally.problems += [Problem(sample.image_id, text) for text in sample.problems]
-        return ImagePoints(
-            sample, [], ledger_point(sample, work.entry(0, sample.problems, reason), None, None)
-        )
+                points = ImagePoints(sample, segments, ledger)
+                return Finished(sample.image_id, "ingested", len(segments), "", cut.problems, points)
+        return quarantined(sample, work.entry(0, sample.problems, reason))
+
+
+def quarantined(sample: Sample, entry: LedgerEntry) -> Finished:
+    """An image that cannot be cut, for the entry's reason; it loses the segments that it had."""
+    points = ImagePoints(sample, [], ledger_point(sample, entry, None, None))
+    return Finished(sample.image_id, "quarantined", 0, entry.reason or "unknown", sample.problems, points)

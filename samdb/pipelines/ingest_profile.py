@@ -36,6 +36,16 @@ class IngestProfile:
         """Seconds in which SAM was at work."""
         return self.encode_s + self.decode_s
 
+    def __add__(self, other: IngestProfile) -> IngestProfile:
+        """Both together."""
+        return IngestProfile(
+            self.read_s + other.read_s,
+            self.encode_s + other.encode_s,
+            self.decode_s + other.decode_s,
+            self.finish_s + other.finish_s,
+            self.write_s + other.write_s,
+        )
+
 
 class Stopwatch:
     """Adds up the seconds of the stages, from any thread."""
@@ -58,6 +68,13 @@ class Stopwatch:
         """What was counted so far."""
         with self._lock:
             return IngestProfile(**{f"{stage}_s": seconds for stage, seconds in self._seconds.items()})
+
+    def take(self) -> IngestProfile:
+        """What was counted since the last time."""
+        with self._lock:
+            taken = IngestProfile(**{f"{stage}_s": seconds for stage, seconds in self._seconds.items()})
+            self._seconds = dict.fromkeys(self._seconds, 0.0)
+            return taken
 
 
 class TimedSam:

@@ -21,6 +21,13 @@ from samdb.ports import PreparedImage, Segmenter
 
 ReadImage = Callable[[Sample], NDArray[np.uint8]]
 
+
+class Pause:
+    """Among images: there is none just now, more may come. Every stage does what waits in it, and passes it
+    on.
+    """
+
+
 #: images read ahead of SAM, besides those that it takes together
 _READ_AHEAD = 2
 #: threads that read for a GPU: it takes 20 ms for what takes a thread 15
@@ -79,7 +86,9 @@ class Reader:
                 _check_same_dataset(known, sample)
             return work
 
-    def read_ahead(self, samples: Iterable[Sample]) -> Generator[Work | LedgerEntry, None, None]:
+    def read_ahead(
+        self, samples: Iterable[Sample | Pause]
+    ) -> Generator[Work | LedgerEntry | Pause, None, None]:
         """Look at samples in threads, a few ahead of whoever takes the answers, which keep the order."""
         together = self.segmenter.batch_size
         n_threads = 1 if together == 1 else min(_MOST_READERS, os.cpu_count() or 1)
@@ -87,6 +96,11 @@ class Reader:
         waiting: deque[Future[Work | LedgerEntry]] = deque()
         try:
             for sample in samples:
+                if isinstance(sample, Pause):
+                    while waiting:
+                        yield waiting.popleft().result()
+                    yield sample
+                    continue
                 waiting.append(pool.submit(self.look, sample))
                 if len(waiting) >= together + _READ_AHEAD:
                     yield waiting.popleft().result()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,16 +40,25 @@ class Writer:
     """Writes images in small groups, always in the same order: what the ledger says of an earlier cut is
     withdrawn, then segments, orphans away, all of it durable, and only then the ledger.
 
-    `dataset` is whose images these are. Only one thread uses the store while this one does.
+    `dataset` is whose images these are; `together` of them make a group, and `on_written` is told of them
+    once the ledger has them. Only one thread uses the store while this one does.
     """
 
     def __init__(
-        self, store: VectorStore, dataset: str, ledger: Mapping[str, LedgerEntry], stopwatch: Stopwatch
+        self,
+        store: VectorStore,
+        dataset: str,
+        ledger: Mapping[str, LedgerEntry],
+        stopwatch: Stopwatch,
+        together: int = IMAGES_PER_FLUSH,
+        on_written: Callable[[Sequence[str]], None] = lambda _: None,
     ) -> None:
         self._store = store
         self._dataset = dataset
         self._ledger = ledger
         self._stopwatch = stopwatch
+        self._together = together
+        self._on_written = on_written
         self._waiting: list[ImagePoints] = []
         self.n_removed = 0
 
@@ -59,9 +68,10 @@ class Writer:
             with self._stopwatch("write"):
                 point_id = image_point_id(self._dataset, item.image_id)
                 self._store.set_payload(IMAGES, [point_id], {"path": str(item.path)})
+            self._on_written([item.image_id])
             return
         self._waiting.append(item)
-        if len(self._waiting) >= IMAGES_PER_FLUSH:
+        if len(self._waiting) >= self._together:
             self.flush()
 
     def flush(self) -> None:
@@ -77,6 +87,7 @@ class Writer:
             self._store.flush(SEGMENTS)
             self._store.upsert(IMAGES, [image.ledger for image in self._waiting])
             self._store.flush(IMAGES)
+        self._on_written([image.sample.image_id for image in self._waiting])
         self._waiting.clear()
 
     def _withdraw(self) -> None:

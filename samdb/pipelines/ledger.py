@@ -10,14 +10,14 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeAlias, get_args
+from typing import Literal, Protocol, TypeAlias, get_args
 
 from samdb.core.ids import image_point_id, make_id
 from samdb.core.points import Condition, Payload, Point, Where
 from samdb.core.sample import Label, Sample
 from samdb.core.vectors import Vector
 from samdb.pipelines.cutting import CUT_VERSION, CutSettings
-from samdb.ports import Segmenter, VectorStore
+from samdb.ports import VectorStore
 from samdb.stores.layout import GLOBAL_VECTOR, IMAGES
 
 #: `pending`: its segments are being replaced, or were when the run was stopped
@@ -53,6 +53,13 @@ def read_ledger(store: VectorStore, dataset: str) -> dict[str, LedgerEntry]:
     return {entry.image_id: entry for entry in entries}
 
 
+def read_entries(store: VectorStore, samples: Sequence[Sample]) -> dict[str, LedgerEntry]:
+    """What the ledger says now of some images of one dataset, by image id."""
+    ids = [image_point_id(sample.dataset, sample.image_id) for sample in samples]
+    entries = (_entry(point.payload) for point in store.get(IMAGES, ids))
+    return {entry.image_id: entry for entry in entries}
+
+
 def ledger_point(
     sample: Sample, entry: LedgerEntry, size_hw: tuple[int, int] | None, vector: Vector | None
 ) -> Point:
@@ -75,7 +82,19 @@ def ledger_point(
     return Point(image_point_id(sample.dataset, sample.image_id), vectors, present)
 
 
-def fingerprint(segmenter: Segmenter, settings: CutSettings, sample: Sample) -> str:
+class CutBy(Protocol):
+    """What of a segmenter decides an image's segments."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Names the weights and all that changes a vector."""
+
+    @property
+    def automatic_fingerprint(self) -> str:
+        """Names the settings that decide which automatic masks there are."""
+
+
+def fingerprint(segmenter: CutBy, settings: CutSettings, sample: Sample) -> str:
     """Names everything but the pixels that decides an image's segments."""
     return make_id(
         "cut",

@@ -64,6 +64,11 @@ def _multiplies_bf16(kind: str) -> bool:
     return False
 
 
+def use_threads(n: int) -> None:
+    """Let torch, and OpenVINO after it, use so many threads on the CPU."""
+    torch.set_num_threads(n)
+
+
 def keep_freed_memory() -> bool:
     """Tell glibc's allocator to reuse large blocks instead of returning them to the kernel.
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from samdb.core.sample import Sample
 from samdb.datasets.images import MAX_PIXELS, read_image
+from samdb.pipelines.claims import Claims
 from samdb.pipelines.cutting import CutSettings
 from samdb.pipelines.ingest import IngestProgress, IngestReport, ingest
 from samdb.ports import Dataset, Segmenter, VectorStore
@@ -40,30 +41,40 @@ def run_ingest(
     job: IngestJob,
     segmenter: Segmenter,
     store: VectorStore,
+    claims: Claims | None = None,
     on_progress: Callable[[IngestProgress], None] = lambda _: None,
 ) -> IngestReport:
-    """Run a job here. SIGTERM, as a cluster sends it, ends the run like Ctrl-C: nothing stored is lost."""
+    """Run a job here, with `claims` beside other processes that do the same.
+
+    SIGTERM, as a cluster sends it, ends the run like Ctrl-C: nothing stored is lost.
+    """
 
     def read(sample: Sample) -> NDArray[np.uint8]:
         return read_image(sample.path, job.max_pixels)
 
-    with _terminate_as_interrupt():
+    with terminate_as_interrupt():
         return ingest(
             job.dataset,
             segmenter,
             store,
             job.settings,
             read_image=read,
-            run=datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ"),
+            run=run_name(),
             split=job.split,
             limit=job.limit,
             head=job.head,
+            claims=claims,
             on_progress=on_progress,
         )
 
 
+def run_name() -> str:
+    """What to call a run that begins now."""
+    return datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
+
+
 @contextmanager
-def _terminate_as_interrupt() -> Iterator[None]:
+def terminate_as_interrupt() -> Iterator[None]:
     """Turn SIGTERM into KeyboardInterrupt, where signals can be handled at all (the main thread)."""
     if threading.current_thread() is not threading.main_thread():
         yield
