@@ -6,7 +6,7 @@ import importlib.util
 import logging
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from types import ModuleType
 
@@ -78,6 +78,7 @@ def connected(plan: RayPlan) -> Iterator[ModuleType]:
         os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
     import ray
 
+    _quiet()
     if ray.is_initialized():  # by who uses samdb as a library
         yield ray
         return
@@ -103,6 +104,14 @@ def connected(plan: RayPlan) -> Iterator[ModuleType]:
         yield ray
     finally:
         ray.shutdown()
+
+
+def _quiet() -> None:
+    """Ray tells of every worker that dies on stdout, in a paragraph; samdb says itself what comes of it."""
+    with suppress(ImportError):
+        from ray._private import worker
+
+        worker._worker_logs_enabled = False
 
 
 def crew_for(plan: RayPlan, nodes: list[dict[str, float]]) -> Crew:

@@ -15,7 +15,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 
@@ -204,7 +204,7 @@ class _Driver:
         """The next image; None when there is none just now."""
         sample = next(self._samples, None)
         if isinstance(sample, Sample):
-            return sample
+            return replace(sample, path=sample.path.absolute())  # workers run in another folder
         self._ended = sample is None
         if sample is not None:
             self._stage.put(sample)
