@@ -78,7 +78,7 @@ NOUNS_KNOW = frozenset({"numpy", "pycocotools"})
 #: who reads the environment besides config.py, and why that is sound
 READS_ENVIRONMENT = {
     "sam/weights.py": "XDG_CACHE_HOME and LOCALAPPDATA say where this platform keeps caches",
-    "workers/ray_cluster.py": "Ray has no other switch for its telemetry, and for keeping to the loopback interface",
+    "workers/ray_cluster.py": "Ray has no other switch for telemetry and for loopback only",
 }
 
 VAGUE_NAMES = frozenset({"util", "utils", "helper", "helpers", "common", "misc"})
