@@ -56,7 +56,7 @@ def read_ledger(store: VectorStore, dataset: str) -> dict[str, LedgerEntry]:
 def read_entries(store: VectorStore, samples: Sequence[Sample]) -> dict[str, LedgerEntry]:
     """What the ledger says now of some images of one dataset, by image id."""
     ids = [image_point_id(sample.dataset, sample.image_id) for sample in samples]
-    entries = (_entry(point.payload) for point in store.get(IMAGES, ids))
+    entries = (ledger_entry(point.payload) for point in store.get(IMAGES, ids))
     return {entry.image_id: entry for entry in entries}
 
 
