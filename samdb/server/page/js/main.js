@@ -61,3 +61,6 @@ window.addEventListener("samdb:route", () => show());
 window.addEventListener("samdb:back", () => show({ fresh: true }));
 await show();
 document.documentElement.dataset.ready = "true";
+// the other views come while nobody waits, so that the first click on a tab needs no more files
+const idle = window.requestIdleCallback ?? ((run) => setTimeout(run, 500));
+idle(() => Object.values(LOADERS).forEach((load) => load().catch(() => {})));

@@ -9,9 +9,10 @@ import { exampleText, go, href } from "../js/route.js";
 import { labelDialog } from "../js/selection.js";
 import { knownUpload } from "../js/shell.js";
 import { Stage } from "../js/stage.js";
-import { announce, emptyState, errorState, toast, working } from "../js/talk.js";
+import { announce, emptyState, errorState, working } from "../js/talk.js";
 import { lastList } from "./browse.js";
-import { answerCard, candidateCard, segmentCard, segmentList } from "./imagepanel.js";
+import { answerCard, segmentCard, segmentList } from "./imagepanel.js";
+import { Asker } from "./imagesam.js";
 import { searchFor } from "./search.js";
 
 const TOOLS = [["select", "Select (v)", "pointer"], ["box", "Box (b)", "box"], ["point", "Point (p)", "dot"]];
@@ -40,6 +41,7 @@ class ImageView {
     this.told = h("p.quiet.small.one-line");
     this.status = h("div");
     this.focusPlace = h("div", { id: "focus" });
+    this.sam = new Asker({ stage: this.stage, status: this.status, place: this.focusPlace, search: () => this.search(), clear: () => this.clear() });
     this.listPlace = h("div.list-place");
     this.tools = TOOLS.map(([name, words, sign]) =>
       h("button.bare", { type: "button", title: words, "aria-label": words, "aria-pressed": String(name === "select"), data: { tool: name }, onclick: () => this.tool(name) }, icon(sign)),
@@ -161,7 +163,7 @@ class ImageView {
       fill(this.focusPlace);
       return;
     }
-    this.#forget();
+    this.sam.forget();
     const row = this.listPlace.querySelector(`[data-id="${CSS.escape(shape.id)}"]`);
     row?.setAttribute("aria-current", "true");
     row?.scrollIntoView({ block: "nearest" });
@@ -203,74 +205,33 @@ class ImageView {
     );
   }
 
-  /** Ask SAM for what a prompt means; only the last prompt's answer is shown. */
-  async ask(prompt) {
-    this.asking?.abort();
-    this.asking = new AbortController();
-    const { signal } = this.asking;
+  /** Ask SAM for what a prompt means. */
+  ask(prompt) {
     this.stage.select(null);
-    const told = await info();
-    if (signal.aborted) return;
-    const work = working(told.sam_loaded ? "SAM looks …" : "Loading SAM the first time …");
-    fill(this.status, work.element);
-    try {
-      const { items } = await post("/api/masks", { ...this.example, ...prompt }, signal);
-      if (!told.sam_loaded) info({ fresh: true });
-      this.candidates = items;
-      this.candidatePrompt = prompt;
-      if (!items.length) toast("SAM sees nothing there: try another place or a box", { bad: true });
-      else this.choose(0);
-    } catch (error) {
-      if (!isAbort(error)) fill(this.focusPlace, errorState(error, () => this.ask(prompt)));
-    } finally {
-      work.stop();
-    }
-  }
-
-  choose(index) {
-    if (!this.candidates?.[index]) return;
-    this.candidate = index;
-    this.stage.setCandidate(this.candidates[index]);
-    fill(this.focusPlace, candidateCard(this.candidates, index, { choose: (i) => this.choose(i), search: () => this.search(), clear: () => this.clear() }));
-    announce(`Candidate ${index + 1} of ${this.candidates.length}`);
+    this.stage.prompt = prompt;
+    this.sam.ask(this.example, prompt);
   }
 
   /** Search for the candidate or the selected segment. */
   search() {
-    if (this.candidates) {
-      const chosen = this.candidates[this.candidate];
-      const example = { ...this.example, ...this.#asExample(chosen) };
-      outlines.set(exampleText(example), chosen.polygons);
-      go(searchFor([example]));
+    if (this.sam.candidates) {
+      this.#searchShape(this.sam.example(), this.sam.polygons);
       return;
     }
     const shape = this.stage.selected;
     if (!shape) return;
     if (shape.segment_id) go(searchFor([{ segment_id: shape.segment_id }]));
-    else {
-      const example = { ...this.example, mask: shape.mask };
-      outlines.set(exampleText(example), shape.polygons);
-      go(searchFor([example]));
-    }
+    else this.#searchShape({ mask: shape.mask }, shape.polygons);
   }
 
-  /** A box or a single point stays one (a short link); SAM's other answers, and more points, are given as masks. */
-  #asExample(chosen) {
-    const { box_xyxy: box, points } = this.candidatePrompt;
-    if (this.candidate === 0 && box) return { box_xyxy: box };
-    if (this.candidate === 0 && points.length === 1) return { point_xy: points[0] };
-    return { mask: chosen.mask };
-  }
-
-  /** Let go of the candidate. */
-  #forget() {
-    this.asking?.abort();
-    this.candidates = null;
-    this.stage.setCandidate(null, null);
+  #searchShape(shape, polygons) {
+    const example = { ...this.example, ...shape };
+    outlines.set(exampleText(example), polygons);
+    go(searchFor([example]));
   }
 
   clear() {
-    this.#forget();
+    this.sam.forget();
     this.stage.select(null);
   }
 
@@ -354,7 +315,7 @@ class ImageView {
       ArrowLeft: () => this.before && (location.hash = this.before),
       ArrowRight: () => this.after && (location.hash = this.after),
     };
-    if (/^[1-9]$/.test(event.key) && this.candidates) this.choose(Number(event.key) - 1);
+    if (/^[1-9]$/.test(event.key) && this.sam.candidates) this.sam.choose(Number(event.key) - 1);
     else if (Object.hasOwn(acts, event.key)) {
       if (event.key === "l") event.preventDefault();
       acts[event.key]();
@@ -371,7 +332,7 @@ class ImageView {
 
   dispose() {
     this.abort.abort();
-    this.asking?.abort();
+    this.sam.forget();
     document.removeEventListener("keydown", this.onkey);
     window.removeEventListener("samdb:labelled", this.onlabel);
     this.stage.dispose();
