@@ -1,6 +1,6 @@
 // A picture with masks on it: hover, wheel, click, box, points, zoom. It knows pixels and shapes, nothing of the server.
 
-import { fill, h } from "./dom.js";
+import { fill, h, number } from "./dom.js";
 import { polygonPath } from "./geometry.js";
 import { drawStage } from "./stagedraw.js";
 import { working } from "./talk.js";
@@ -19,12 +19,14 @@ export class Stage {
     this.img = h("img.stage-image", { alt: "", draggable: "false" });
     this.canvas = h("canvas.stage-canvas");
     this.cover = h("div.stage-cover");
+    this.words = h("p.stage-words", { hidden: true });
     this.element = h(
       "div.stage",
       { tabindex: "0", role: "group", "aria-label": "Picture with its segments. The list beside it has the same segments; press ? for keys." },
       this.img,
       this.canvas,
       this.cover,
+      this.words,
     );
     this.hits = document.createElement("canvas").getContext("2d");
     Object.assign(this, { shapes: [], hovered: null, selected: null, candidate: null, prompt: null, band: null, tool: "select", masks: true, captions: false });
@@ -57,7 +59,7 @@ export class Stage {
   setShapes(shapes) {
     this.shapes = [...shapes].sort((a, b) => b.area_px - a.area_px);
     for (const shape of this.shapes) shape.path ??= polygonPath(shape.polygons);
-    this.hovered = null;
+    this.light(null);
     this.draw();
   }
 
@@ -102,6 +104,8 @@ export class Stage {
   light(shape) {
     if (shape === this.hovered) return;
     this.hovered = shape;
+    this.words.hidden = !shape;
+    if (shape) this.words.textContent = `${shape.class_name ?? "no class"} · ${shape.granularity} · ${number.format(shape.area_px)} px²`;
     this.on.hover(shape);
     this.draw();
   }
