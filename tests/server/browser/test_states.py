@@ -43,7 +43,7 @@ def test_a_server_with_a_key_asks_for_it_and_one_that_went_away_is_waited_for(
 ) -> None:
     expected_noise += ["Failed to load resource: .*401", "Failed to load resource: net::ERR_CONNECTION"]
     copy_store(shapes.store, tmp_path / "store")
-    served = Served(tmp_path / "store", tmp_path / "log", {**variables, "SAMDB_SERVER_KEY": KEY})
+    served = Served(tmp_path / "store", tmp_path / "log", {**variables, "SAMDB_SERVE_API_KEY": KEY})
     served.start()
     try:
         page = open_page(served.url)

@@ -28,10 +28,12 @@ export class Facets {
     this.element = h("div.facets", null, [...this.sections.values()].map((s) => s.element), this.area?.element, this.#free());
   }
 
-  /** Show and count with these filters. A key's own choice does not narrow its own counts. */
-  async update(where) {
+  /** Show and count with these filters, unless they are counted (`fresh`: all the same). A key's own choice does not narrow its own counts. */
+  async update(where, { fresh = false } = {}) {
     this.where = where;
     this.area?.show(where);
+    const question = JSON.stringify(where);
+    if (question === this.counted && !fresh) return;
     this.abort?.abort();
     this.abort = new AbortController();
     const { signal } = this.abort;
@@ -40,9 +42,10 @@ export class Facets {
     const asks = [[free, where], ...narrowed.map((key) => [[key], without(where, key)])].filter(([keys]) => keys.length);
     try {
       const answers = await Promise.all(asks.map(([keys, filters]) => get("/api/facets", { key: keys, where: filters }, signal)));
+      this.counted = question;
       for (const { counts } of answers) for (const [key, values] of Object.entries(counts)) this.sections.get(key)?.show(values);
     } catch (error) {
-      if (!isAbort(error)) fill(this.sections.values().next().value?.list ?? this.element, errorState(error, () => this.update(this.where)));
+      if (!isAbort(error)) fill(this.sections.values().next().value?.list ?? this.element, errorState(error, () => this.update(this.where, { fresh: true })));
     }
   }
 

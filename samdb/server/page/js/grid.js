@@ -19,6 +19,9 @@ export class Grid {
       root: this.element,
       rootMargin: "600px",
     });
+    this.sizes = sizeControl(kind);
+    this.onkey = (event) => this.#enter(event);
+    document.addEventListener("keydown", this.onkey);
     this.list.addEventListener("keydown", (event) => this.#walk(event));
     this.list.addEventListener("focusin", (event) => this.#rove(event.target.closest("li")));
   }
@@ -49,6 +52,7 @@ export class Grid {
     try {
       const { items, next } = await this.load(first ? null : this.next, signal);
       if (signal.aborted) return;
+      const held = first ? this.focused() : null;
       if (first) {
         this.items = [];
         this.list.replaceChildren();
@@ -61,6 +65,8 @@ export class Grid {
       fill(this.foot, this.items.length ? null : this.empty());
       const focusable = this.list.querySelector(".hit");
       if (first && focusable) focusable.tabIndex = 0;
+      // who walks by keyboard goes on where they were
+      if (held) this.focus(Math.min(held.index, this.items.length - 1));
       this.onload(items, this.items);
       this.watch.disconnect();
       if (this.next !== null) this.watch.observe(this.foot);
@@ -93,6 +99,14 @@ export class Grid {
     this.list.children[index]?.querySelector(".hit")?.focus();
   }
 
+  /** An arrow key finds its way to the cards when nothing else has the focus. */
+  #enter(event) {
+    const nowhere = document.activeElement === document.body || document.activeElement?.id === "main";
+    if (!nowhere || !/^Arrow(Right|Down)$/.test(event.key) || document.querySelector("dialog[open]")) return;
+    event.preventDefault();
+    this.focus(0);
+  }
+
   #rove(element) {
     if (!element) return;
     for (const hit of this.list.querySelectorAll('.hit[tabindex="0"]')) hit.tabIndex = -1;
@@ -112,11 +126,40 @@ export class Grid {
     if (to >= 0 && to < this.items.length) this.focus(to);
   }
 
-  /** Stop loading. */
-  dispose() {
+  /** Hold nothing: show `what` instead of cards. */
+  clear(what) {
+    this.#stop();
+    this.items = [];
+    this.list.replaceChildren();
+    fill(this.foot, what);
+  }
+
+  #stop() {
     this.abort?.abort();
     this.watch.disconnect();
   }
+
+  /** Stop loading and listening. */
+  dispose() {
+    this.#stop();
+    document.removeEventListener("keydown", this.onkey);
+  }
+}
+
+const SIZES = { cards: [152, 104, 304], images: [216, 144, 432] };
+
+/** How large the cards are, kept for the next visit. */
+function sizeControl(kind) {
+  const [usual, least, most] = SIZES[kind];
+  const slider = h("input", { type: "range", min: least, max: most, step: 8, "aria-label": "Size of the pictures", title: "Size of the pictures" });
+  const show = () => document.documentElement.style.setProperty(`--${kind}-size`, `${slider.value}px`);
+  slider.value = localStorage.getItem(`samdb.${kind}`) ?? usual;
+  slider.addEventListener("input", () => {
+    show();
+    localStorage.setItem(`samdb.${kind}`, slider.value);
+  });
+  show();
+  return slider;
 }
 
 function skeletons() {

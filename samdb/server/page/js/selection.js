@@ -99,7 +99,7 @@ export function labelDialog(segments) {
   field.focus();
 }
 
-const COLUMNS = ["segment_id", "dataset", "split", "image_id", "class_name", "granularity", "area_px", "box_xyxy", "score"];
+const COLUMNS = ["segment_id", "image_key", "dataset", "split", "image_id", "class_name", "granularity", "area_px", "box_xyxy", "score"];
 
 function exportJson(selection) {
   const rows = [...selection.segments.values()].map((s) => Object.fromEntries(COLUMNS.map((k) => [k, s[k] ?? null])));

@@ -54,7 +54,8 @@ class BankView {
     this.title = h("h1");
     this.told = h("p.count");
     this.place = h("div.fill");
-    fill(main, h("div.split", null, side("Bank and classes", this.card, this.classes), h("div.content", null, h("div.bar", null, this.title, this.told), this.place)));
+    this.sizes = h("div");
+    fill(main, h("div.split", null, side("Bank and classes", this.card, this.classes), h("div.content", null, h("div.bar", null, this.title, this.told, h("span.spacer"), this.sizes), this.place)));
   }
 
   show(route) {
@@ -79,6 +80,7 @@ class BankView {
       },
     });
     fill(this.place, this.grid.element);
+    fill(this.sizes, this.grid.sizes);
     this.grid.restart();
   }
 
@@ -138,7 +140,7 @@ function prototypeCard(prototype) {
   const { exemplar } = prototype;
   const name = prototype.class_name ?? "background";
   const words = `${name}, stands for ${count(prototype.count, "segment")}`;
-  const text = h("div.card-text", null, h("span.card-title", null, prototype.class_name === null ? h("span.class-tag", null, h("span.swatch", { style: { background: classCss(null) } }), "background") : classTag(prototype.class_name)), h("span.card-line.quiet", null, count(prototype.count, "segment"), prototype.origin === "kmeans" || prototype.origin === "background" ? "" : ` · ${prototype.origin}`));
+  const text = h("div.card-text", null, h("span.card-title", null, prototype.class_name === null ? h("span.class-tag", null, h("span.swatch", { style: { background: classCss(null) } }), "background") : classTag(prototype.class_name)), h("span.card-line.short.quiet", null, count(prototype.count, "segment"), prototype.origin === "kmeans" || prototype.origin === "background" ? "" : ` · ${prototype.origin}`));
   if (!exemplar) return h("li.card", null, h("div.hit.pick.no-picture", { tabindex: "-1", role: "img", "aria-label": `${words}; no stored segment behind it` }, "no stored segment"), text);
   const search = () => go(searchFor([{ segment_id: exemplar.segment_id }]));
   return h(

@@ -38,15 +38,15 @@ export function show(main, route, told) {
       "div.split",
       null,
       side("Filters", facets.element),
-      h("div.content", null, h("div.bar", null, h("h1", null, "Images"), total, chips), grid.element),
+      h("div.content", null, h("div.bar", null, h("h1", null, "Images"), total, chips, h("span.spacer"), grid.sizes), grid.element),
     ),
   );
   const refresh = () => {
     fill(chips, filterChips(where, choose));
-    facets.update(where);
-    grid.restart();
+    // pictures first: people look at them while the counting goes on
+    grid.restart().finally(() => facets.update(where));
   };
-  const relabelled = () => facets.update(where);
+  const relabelled = () => facets.update(where, { fresh: true });
   window.addEventListener("samdb:labelled", relabelled);
   refresh();
   return {

@@ -69,7 +69,7 @@ class SearchView {
       this.facets.element,
     );
     const copy = h("button", { type: "button", id: "copy-link", onclick: () => this.copyLink() }, "Copy link");
-    this.content = h("div.content", null, h("div.bar", null, h("h1", null, "Results"), this.took, this.chips, h("span.spacer"), copy), this.note, this.grid.element, this.bar.element);
+    this.content = h("div.content", null, h("div.bar", null, h("h1", null, "Results"), this.took, this.chips, h("span.spacer"), this.grid.sizes, copy), this.note, this.grid.element, this.bar.element);
     fill(main, h("div.split", null, this.panel, this.content));
     this.onkey = (event) => this.key(event);
     this.onlabel = (event) => this.relabel(event.detail.classes);
@@ -98,12 +98,12 @@ class SearchView {
     if (this.selection.size) this.selection.clear();
     if (!pos.length) {
       this.took.textContent = "";
-      this.grid.dispose();
-      this.grid.items = [];
-      this.grid.list.replaceChildren();
-      fill(this.grid.foot, this.howTo());
-    } else this.grid.restart();
-    this.facets.update(where);
+      this.grid.clear(this.howTo());
+      this.facets.update(where);
+      return;
+    }
+    // results first: people look at them while the counting goes on
+    this.grid.restart().finally(() => this.facets.update(this.route.where));
   }
 
   /** Go to this search with something changed. */
@@ -190,7 +190,7 @@ class SearchView {
       hit.segment.class_name = classes.get(hit.segment.segment_id);
       this.grid.list.children[i]?.showClass();
     }
-    this.facets.update(this.route.where);
+    this.facets.update(this.route.where, { fresh: true });
   }
 
   key(event) {
