@@ -7,7 +7,7 @@ const CELLS = 64;
 const CLICK_PX = 4;
 
 /**
- * Points are {x, y, color, hidden} with x, y in [-1, 1], y up. `on.hover(index|-1, [px, py])`, `on.pick(index)`,
+ * Points are {x, y, color, hidden, above} with x, y in [-1, 1], y up. `on.hover(index|-1, [px, py])`, `on.pick(index)`,
  * `on.lasso(indices, add)` are told what happens.
  */
 export class Scatter {
@@ -97,14 +97,17 @@ export class Scatter {
     const zoom = Math.sqrt(this.view.k / this.fitted);
     const r = Math.min(Math.max((this.points.length > 2000 ? 2.2 : 3) * zoom, 1.8), 7);
     const some = this.chosen.size > 0;
-    this.points.forEach((p, i) => {
+    // what has no value lies below what has one
+    const order = this.points.map((_, i) => i).sort((a, b) => (this.points[a].above ?? 0) - (this.points[b].above ?? 0));
+    order.forEach((i) => {
+      const p = this.points[i];
       if (p.hidden || this.chosen.has(i)) return;
       g.globalAlpha = some ? 0.28 : 0.8;
       this.#dot(g, p, r);
     });
     g.globalAlpha = 1;
     g.strokeStyle = style.color;
-    g.lineWidth = 1.5;
+    g.lineWidth = this.chosen.size > 200 ? 0.7 : 1.5;
     for (const i of this.chosen) {
       if (this.points[i].hidden) continue;
       this.#dot(g, this.points[i], r + 1);

@@ -110,15 +110,15 @@ function band(g, [x0, y0, x1, y1], px) {
 function captions(g, stage, px) {
   const active = [stage.hovered, stage.selected].filter(Boolean);
   const taken = [];
-  for (const shape of new Set([...active, ...stage.shapes])) caption(g, shape, px, taken);
+  for (const shape of new Set([...active, ...stage.shapes])) caption(g, stage, shape, px, taken);
 }
 
-function caption(g, shape, px, taken) {
+function caption(g, stage, shape, px, taken) {
   if (shape.class_name == null) return;
   const text = shape.score == null ? shape.class_name : `${shape.class_name} ${shape.score.toFixed(2)}`;
   g.font = `600 ${12 * px}px system-ui, sans-serif`;
   const width = g.measureText(text).width + 8 * px;
-  const [x, y] = [shape.box_xyxy[0], Math.max(shape.box_xyxy[1] - 17 * px, 0)];
+  const [x, y] = [Math.max(Math.min(shape.box_xyxy[0], stage.size.width - width), 0), Math.max(shape.box_xyxy[1] - 17 * px, 0)];
   if (taken.some(([ox, oy, w]) => x < ox + w && ox < x + width && Math.abs(y - oy) < 17 * px)) return;
   taken.push([x, y, width]);
   g.fillStyle = classCss(shape.class_name);

@@ -40,7 +40,7 @@ export function candidateCard(candidates, index, on) {
     "section.focus-card",
     { "aria-label": "SAM's mask" },
     h("h2", null, "SAM’s mask"),
-    h(
+    candidates.length > 1 && h(
       "div.segmented",
       { role: "group", "aria-label": "Candidates" },
       candidates.map((c, i) => h("button", { type: "button", "aria-pressed": String(i === index), title: `Key ${i + 1}`, onclick: () => on.choose(i) }, `${i + 1}`, h("span.quiet.small", null, ` IoU ${c.predicted_iou.toFixed(2)}`))),
@@ -48,6 +48,7 @@ export function candidateCard(candidates, index, on) {
     h("div.row", null, h("button.primary", { type: "button", id: "find-similar", title: "Enter", onclick: on.search }, icon("search"), "Find similar"), h("button", { type: "button", title: "Esc", onclick: on.clear }, "Clear")),
     facts([
       ["Area", `${number.format(chosen.area_px)} px²`],
+      ["Predicted IoU", chosen.predicted_iou.toFixed(2)],
       ["Stability", chosen.stability_score?.toFixed(2)],
       ["Box", chosen.box_xyxy.map((v) => Math.round(v)).join(", ")],
     ]),

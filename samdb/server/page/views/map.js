@@ -143,7 +143,7 @@ class MapView {
     const counts = new Map();
     for (const item of this.items) counts.set(this.#value(item), (counts.get(this.#value(item)) ?? 0) + 1);
     const paint = (value) => classCss(value === NONE ? null : value);
-    const points = this.items.map((item) => ({ x: item.x, y: item.y, color: paint(this.#value(item)), hidden: this.off.has(this.#value(item)) }));
+    const points = this.items.map((item) => ({ x: item.x, y: item.y, color: paint(this.#value(item)), hidden: this.off.has(this.#value(item)), above: this.#value(item) === NONE ? 0 : 1 }));
     if (fresh) this.scatter.set(points);
     else {
       this.scatter.points = points;
