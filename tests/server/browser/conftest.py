@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Error, Page, sync_playwright
+from playwright.sync_api import Browser, Error, Page, expect, sync_playwright
 
 from tests.server.browser.served import Served
 from tests.server.browser.world import build_world
@@ -27,7 +27,8 @@ _ARGUMENTS = (
     "--disable-component-update",
     "--disable-sync",
 )
-_TIMEOUT_MS = 15_000
+# far more than a quiet machine needs: a busy one must not fail
+_TIMEOUT_MS = 30_000
 
 
 @pytest.fixture(scope="session")
@@ -74,6 +75,7 @@ def server(
 @pytest.fixture(scope="package")
 def browser(chromium: str) -> Iterator[Browser]:
     """One browser for all tests of this folder."""
+    expect.set_options(timeout=_TIMEOUT_MS)
     with sync_playwright() as playwright:
         try:
             opened = playwright.chromium.launch(executable_path=chromium, args=list(_ARGUMENTS))

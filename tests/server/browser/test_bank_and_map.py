@@ -72,7 +72,7 @@ def test_what_the_lasso_holds_is_labelled_and_undone(visit: Visit) -> None:
     page = mapped(visit("#/map"))
     page.get_by_role("button", name="Select all bar").click()
     page.keyboard.press("l")
-    page.get_by_role("combobox").fill("beam")
+    page.get_by_role("combobox", name="Class").fill("beam")
     page.keyboard.press("Enter")
     expect(page.get_by_role("button", name=re.compile("beam")).first).to_contain_text("66")
     page.keyboard.press("Control+z")

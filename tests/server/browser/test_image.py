@@ -207,7 +207,7 @@ def test_a_segment_is_labelled_in_its_image_and_it_can_be_undone(visit: Visit, s
     chosen = page.get_by_role("region", name="Selected segment")
     expect(chosen.locator("h2")).to_have_text("bar")
     page.keyboard.press("l")
-    page.get_by_role("combobox").fill("beam")
+    page.get_by_role("combobox", name="Class").fill("beam")
     page.keyboard.press("Enter")
     expect(chosen.locator("h2")).to_have_text("beam")
     page.keyboard.press("Control+z")

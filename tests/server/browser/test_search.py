@@ -27,7 +27,8 @@ def results(visit: Visit, shapes: Shapes) -> Page:
 
 
 def ids(page: Page) -> list[str]:
-    """The segments on show, in order."""
+    """The segments on show, in order, once the last search is answered."""
+    expect(page.locator(".grid.stale")).to_have_count(0)
     found: list[str] = page.locator(".card").evaluate_all("cards => cards.map((c) => c.dataset.id)")
     return found
 
@@ -114,7 +115,7 @@ def test_many_are_labelled_with_completion_and_undone(results: Page, ask: Ask) -
     results.locator(".card .pick").nth(0).click()
     results.locator(".card .pick").nth(2).click(modifiers=["Shift"])
     results.get_by_role("button", name="Label", exact=True).click()
-    field = results.get_by_role("combobox")
+    field = results.get_by_role("combobox", name="Class")
     field.fill("squ")
     expect(results.get_by_role("option", name="square", exact=True)).to_have_attribute(
         "aria-selected", "true"
@@ -132,7 +133,7 @@ def test_many_are_labelled_with_completion_and_undone(results: Page, ask: Ask) -
 def test_a_new_class_is_said_to_be_new(results: Page) -> None:
     results.locator(".card .pick").first.click()
     results.keyboard.press("l")
-    results.get_by_role("combobox").fill("wheel")
+    results.get_by_role("combobox", name="Class").fill("wheel")
     expect(results.get_by_role("option", name="wheel")).to_contain_text("new class")
     results.keyboard.press("Escape")
     expect(results.get_by_role("dialog")).to_have_count(0)

@@ -47,7 +47,7 @@ def test_a_server_with_a_key_asks_for_it_and_one_that_went_away_is_waited_for(
     served.start()
     try:
         page = open_page(served.url)
-        field = page.get_by_label("API key")
+        field = page.locator("#api-key")
         field.fill("wrong")
         field.press("Enter")
         expect(page.get_by_role("dialog")).to_contain_text("That is not the key.")
