@@ -114,19 +114,25 @@ def test_colours_follow_an_attribute_and_a_value_can_be_hidden(visit: Visit) -> 
 
 def test_zoom_and_pan_move_the_map(visit: Visit) -> None:
     page = mapped(visit("#/map"))
-    canvas = page.locator(".scatter-canvas")
-    picture = "canvas => canvas.toDataURL()"
-    page.wait_for_timeout(100)
-    first = canvas.evaluate(picture)
+    page.mouse.move(1, 1)
+    first = picture(page)
+    page.keyboard.press("+")
+    zoomed = picture(page)
+    page.keyboard.press("ArrowLeft")
+    moved = picture(page)
+    page.keyboard.press("0")
+    assert len({first, zoomed, moved}) == 3
+    assert picture(page) == first
     page.locator(".scatter").hover()
     page.mouse.wheel(0, -300)
-    page.wait_for_timeout(100)
-    zoomed = canvas.evaluate(picture)
-    assert zoomed != first
-    page.keyboard.press("ArrowLeft")
-    page.wait_for_timeout(100)
-    assert canvas.evaluate(picture) not in (first, zoomed)
     page.mouse.move(1, 1)
-    page.keyboard.press("0")
-    page.wait_for_timeout(100)
-    assert canvas.evaluate(picture) == first
+    assert picture(page) != first
+
+
+def picture(page: Page) -> str:
+    """What is on the map, after the next frames."""
+    drawn: str = page.evaluate(
+        "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() =>"
+        " done(document.querySelector('.scatter-canvas').toDataURL()))))"
+    )
+    return drawn

@@ -108,21 +108,31 @@ def test_keys_step_through_segments_and_their_family(visit: Visit) -> None:
     expect(chosen).to_have_count(0)
 
 
-def test_a_box_gives_candidates_that_can_be_switched_and_searched(visit: Visit) -> None:
+def test_a_box_gives_a_mask_at_once_that_can_be_searched(visit: Visit) -> None:
     page = opened(visit(f"#/image/{KEY}"))
     drag(page, boxes_of(0)["square"])
-    mask = page.get_by_role("region", name="SAM’s mask").or_(page.get_by_role("region", name="SAM's mask"))
-    expect(mask).to_be_visible()
-    candidates = mask.get_by_role("group", name="Candidates").get_by_role("button")
-    assert candidates.count() > 1
-    expect(candidates.first).to_have_attribute("aria-pressed", "true")
-    page.keyboard.press("2")
-    expect(candidates.nth(1)).to_have_attribute("aria-pressed", "true")
-    page.keyboard.press("1")
+    expect(page.locator(".focus-card")).to_contain_text("Predicted IoU")
     page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile(f"pos=i:{KEY}:b:"))
     expect(page.locator(".card").first).to_contain_text("square")
     expect(page.locator(".example canvas")).to_have_count(1)
+    page.go_back()
+    expect(page.locator(".segment-row")).to_have_count(3)
+
+
+def test_candidates_can_be_switched_and_the_chosen_one_is_searched(visit: Visit) -> None:
+    page = opened(visit(f"#/image/{KEY}"))
+    disc, square = boxes_of(0)["disc"], boxes_of(0)["square"]
+    drag(page, (disc[0], min(disc[1], square[1]), square[2], max(disc[3], square[3])))
+    candidates = page.get_by_role("group", name="Candidates").get_by_role("button")
+    # both together, and each of them
+    expect(candidates).to_have_count(3)
+    expect(candidates.first).to_have_attribute("aria-pressed", "true")
+    page.keyboard.press("2")
+    expect(candidates.nth(1)).to_have_attribute("aria-pressed", "true")
+    page.get_by_role("button", name="Find similar").click()
+    expect(page).to_have_url(re.compile(f"pos=i:{KEY}:m:"))
+    expect(page.locator(".card").first).to_contain_text("disc")
 
 
 def test_a_point_gives_a_mask_and_more_points_refine_it(visit: Visit) -> None:

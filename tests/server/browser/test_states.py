@@ -65,6 +65,9 @@ def test_a_server_with_a_key_asks_for_it_and_one_that_went_away_is_waited_for(
         expect(page.get_by_role("heading", name="The server is gone")).to_be_visible()
         served.start()
         expect(page.locator("#notice")).to_be_hidden()
+        # a login ends with the server
+        page.locator("#api-key").fill(KEY)
+        page.locator("#api-key").press("Enter")
         expect(page.locator("#map-count")).to_have_text("18 segments")
     finally:
         served.stop()

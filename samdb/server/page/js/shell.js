@@ -138,6 +138,14 @@ function listenForFiles() {
   });
 }
 
+/** Go to the filters, unfolding them on a narrow screen. */
+function focusFilters() {
+  const fold = document.querySelector(".side-toggle");
+  if (fold?.offsetParent && fold.getAttribute("aria-expanded") === "false") fold.click();
+  const first = [...document.querySelectorAll(".side-body :is(button, input, select, summary, a)")].find((e) => e.offsetParent);
+  first?.focus();
+}
+
 function listenForKeys(current, file) {
   let leader = 0;
   document.addEventListener("keydown", (event) => {
@@ -159,6 +167,6 @@ function listenForKeys(current, file) {
     else if (event.key === "?") showHelp(current().view);
     else if (event.key === "u") file.click();
     else if (event.key === "t") document.getElementById("theme").click();
-    else if (event.key === "f") document.querySelector(".side button, .side input, .side summary")?.focus();
+    else if (event.key === "f") focusFilters();
   });
 }

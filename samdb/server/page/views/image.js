@@ -115,6 +115,7 @@ class ImageView {
     }
     const key = encodeURIComponent(this.route.id);
     const segments = get(`/api/images/${key}/segments`, { format: "polygons" }, signal);
+    segments.catch(() => {}); // when the image fails, so does this: one message is enough
     const image = await get(`/api/images/${key}`, {}, signal);
     this.example = { image_key: image.image_key };
     this.title.textContent = image.image_id;
