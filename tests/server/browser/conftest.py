@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Error, Page, expect, sync_playwright
 
 from tests.server.browser.served import Served
 from tests.server.browser.world import build_world
-from tests.shapes import Shapes, copy_store, ingested
+from tests.shapes import Shapes, copy_store
 
 # what a test asks of Chromium: no sandbox (containers), no network of its own
 _ARGUMENTS = (
@@ -38,12 +38,6 @@ def chromium() -> str:
     if found is None:
         pytest.skip("no browser on this machine: apt install chromium")
     return found
-
-
-@pytest.fixture(scope="session")
-def shapes(tmp_path_factory: pytest.TempPathFactory, checkpoint: Path) -> Shapes:
-    """The drawn dataset and its store: read them, do not change them."""
-    return ingested(tmp_path_factory.getbasetemp(), checkpoint)
 
 
 @pytest.fixture(scope="session")
