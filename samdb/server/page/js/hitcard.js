@@ -18,6 +18,9 @@ export function classTag(name) {
   return h("span.class-tag", null, h("span.swatch", { style: { background: classCss(name) } }), h("span", null, name ?? "no class"));
 }
 
+/** So many crops are on the first screen: they do not wait until the browser has laid out the page. */
+const AT_ONCE = 12;
+
 /** A card (<li>) for a hit {rank, score, segment}; `on` are its listeners: pick, open, more, less, search. */
 export function hitCard(hit, on) {
   const { segment } = hit;
@@ -27,7 +30,7 @@ export function hitCard(hit, on) {
   const pick = h(
     "button.hit.pick",
     { type: "button", tabindex: "-1", "aria-pressed": "false", title: segment.image_id, onclick: on.pick, ondblclick: on.open },
-    h("img", { src: cropUrl(segment.segment_id), alt: "", loading: "lazy", decoding: "async", width: 192, height: 192 }),
+    h("img", { src: cropUrl(segment.segment_id), alt: "", loading: hit.rank > AT_ONCE ? "lazy" : "eager", fetchpriority: hit.rank > AT_ONCE ? "auto" : "high", decoding: "async", width: 192, height: 192 }),
     h("span.tick", { "aria-hidden": "true" }, icon("check")),
     score && h("span.score", { "aria-hidden": "true" }, score),
   );

@@ -237,7 +237,7 @@ class ImageView {
   }
 
   async classify() {
-    const told = await info();
+    const told = await info({ fresh: true });
     if (!told.active_bank) {
       fill(this.focusPlace, emptyState("There is no bank to classify with", "A bank is learned from the labelled segments:", { command: "samdb bank build" }));
       return;
