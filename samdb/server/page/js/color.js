@@ -39,6 +39,14 @@ export function classCss(name, alpha = 1) {
   return `rgb(${classColor(name).join(" ")} / ${alpha})`;
 }
 
+// for values that are no classes: told apart at a glance, neighbours in the list most of all
+const APART = ["car", "traffic sign", "bicycle", "traffic light", "truck", "motorcycle", "bus", "pedestrian", "rider", "train"];
+
+/** The colour of the n-th value of an attribute as CSS. */
+export function nthCss(n) {
+  return classCss(APART[n % APART.length]);
+}
+
 function hlsToRgb(hue, lightness, saturation) {
   const m2 = lightness <= 0.5 ? lightness * (1 + saturation) : lightness + saturation - lightness * saturation;
   const m1 = 2 * lightness - m2;

@@ -118,7 +118,7 @@ class ImageView {
     segments.catch(() => {}); // when the image fails, so does this: one message is enough
     const image = await get(`/api/images/${key}`, {}, signal);
     this.example = { image_key: image.image_key };
-    this.title.textContent = image.image_id;
+    this.title.textContent = image.image_id.split("/").pop();
     this.title.title = image.image_id;
     const words = [`${image.width} × ${image.height} px`, `${image.dataset} ${image.split}`.trim(), ...attributeWords(image)];
     this.told.textContent = words.join(" · ");
@@ -244,7 +244,7 @@ class ImageView {
     }
     this.clear();
     this.classifyButton.disabled = true;
-    const work = working(`${told.sam_loaded ? "" : "Loading SAM the first time, then "}cutting the image into segments and asking ${told.active_bank} …`);
+    const work = working(`${told.sam_loaded ? "Cutting" : "Loading SAM the first time, then cutting"} the image into segments and asking ${told.active_bank} …`);
     fill(this.status, work.element);
     try {
       const { items, bank } = await post("/api/classify", this.example, this.abort.signal);

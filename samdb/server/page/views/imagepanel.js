@@ -79,7 +79,7 @@ export function answerCard(answer, on) {
 /** All shapes as a list, those of the chosen levels; hovering lights them in the picture. */
 export function segmentList(shapes, on) {
   if (on.answers) return answerList(shapes, on);
-  if (on.uploaded) return h("div.list-head", null, h("h2", null, "Nothing cut yet"), h("p.quiet.small", null, "Click a point or drag a box in the picture, or classify all of it."));
+  if (on.uploaded) return h("div.list-head.nothing-yet", null, h("h2", null, "Nothing cut yet"), h("p.quiet.small", null, "Click a point or drag a box in the picture, or classify all of it."));
   const rows = shapes.filter((s) => on.levels.has(s.granularity)).sort((a, b) => (a.class_name == null) - (b.class_name == null) || b.area_px - a.area_px);
   const counts = Object.fromEntries(LEVELS.map((level) => [level, shapes.filter((s) => s.granularity === level).length]));
   return h(

@@ -1,7 +1,7 @@
 // Map: segments where their embeddings lie, in two dimensions; what lies together looks alike.
 
 import { cropUrl, get, isAbort } from "../js/api.js";
-import { classCss } from "../js/color.js";
+import { classCss, nthCss } from "../js/color.js";
 import { count, fill, h, number, typing } from "../js/dom.js";
 import { filterChips, side } from "../js/facets.js";
 import { attributeWords, classTag } from "../js/hitcard.js";
@@ -142,14 +142,18 @@ class MapView {
     this.by.value = [...this.by.options].some((o) => o.value === this.route.color) ? this.route.color : "class_name";
     const counts = new Map();
     for (const item of this.items) counts.set(this.#value(item), (counts.get(this.#value(item)) ?? 0) + 1);
-    const paint = (value) => classCss(value === NONE ? null : value);
+    const rows = [...counts].sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1));
+    const nth = new Map(rows.filter(([value]) => value !== NONE).map(([value], i) => [value, i]));
+    const paint = (value) => {
+      if (value === NONE) return classCss(null);
+      return this.by.value === "class_name" ? classCss(value) : nthCss(nth.get(value));
+    };
     const points = this.items.map((item) => ({ x: item.x, y: item.y, color: paint(this.#value(item)), hidden: this.off.has(this.#value(item)), above: this.#value(item) === NONE ? 0 : 1 }));
     if (fresh) this.scatter.set(points);
     else {
       this.scatter.points = points;
       this.scatter.draw();
     }
-    const rows = [...counts].sort((a, b) => b[1] - a[1]);
     fill(this.legend, rows.map(([value, n]) => this.#legendRow(value, n, paint(value))));
   }
 
