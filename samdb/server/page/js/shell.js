@@ -147,7 +147,7 @@ function focusFilters() {
 }
 
 function listenForKeys(current, file) {
-  let leader = 0;
+  let leader = -Infinity;
   document.addEventListener("keydown", (event) => {
     if (typing(event) || document.querySelector("dialog[open]")) return;
     if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "z" && !event.shiftKey) {
@@ -157,7 +157,7 @@ function listenForKeys(current, file) {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (performance.now() - leader < 1200) {
       const tab = TABS.find(([, , key]) => key === event.key);
-      leader = 0;
+      leader = -Infinity;
       if (tab) {
         event.stopImmediatePropagation();
         return go(tab[0] === "search" ? lastSearch : { view: tab[0] });
