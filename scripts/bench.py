@@ -18,6 +18,7 @@ from pathlib import Path
 from samdb.config import Settings, load_settings
 from samdb.errors import ConfigError, SamdbError
 from samdb.sam.weights import find, resolve, user_weights_dir
+from scripts.benchmark import serving
 from scripts.benchmark.machine import commit, load_average, machine, versions
 from scripts.benchmark.material import Material, choose_material
 from scripts.benchmark.plan import Flops, Plan
@@ -35,7 +36,10 @@ _BANK_IMAGES = 12
 
 def main(arguments: Sequence[str] | None = None, start: Start = start_process) -> int:
     """Run one benchmark and print it."""
-    options = parser().parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    if words[:1] == ["serve"]:
+        return serving.main(words[1:])
+    options = parser().parse_args(words)
     try:
         report = run(options, start)
     except SamdbError as exc:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from typing import Annotated, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 from fastapi import APIRouter, Query, Request, UploadFile
 from starlette.responses import Response
@@ -25,31 +25,32 @@ AnySide: TypeAlias = Annotated[
         ge=16, le=MAX_SIDE_PX, description=f"longest side, px; default: as large as it is, to {MAX_SIDE_PX}"
     ),
 ]
+Responses: TypeAlias = dict[int | str, dict[str, Any]]  # FastAPI's own type
 #: how long a browser need not ask again: a segment's mask and its image change only when it is cut anew
 _FRESH = "private, max-age=3600"
 
 
-class JpegResponse(Response):
-    """A JPEG, for the OpenAPI document."""
-
-    media_type = "image/jpeg"
-
-
-_JPEG = {
+_JPEG: Responses = {
     200: {"content": {"image/jpeg": {"schema": {"type": "string", "format": "binary"}}}},
     304: {"description": "what the browser has is what it would get (ETag)"},
     410: {"model": ErrorAnswer, "description": "the image's file is gone, or was changed since"},
 }
 
 
-@router.get("/images/{image_key}/file", response_class=JpegResponse, responses=_JPEG)  # type: ignore[arg-type]
+_UPLOAD: Responses = {
+    413: {"model": ErrorAnswer, "description": "too many bytes or pixels"},
+    429: {"model": ErrorAnswer, "description": "too many uploads of this client: see Retry-After"},
+}
+
+
+@router.get("/images/{image_key}/file", response_class=Response, responses=_JPEG)
 def image_file(request: Request, backend: TheBackend, image_key: ImageKey, side: AnySide = None) -> Response:
     """The upright image."""
     picture = backend.pictures.of(backend.stored_image(image_key))
     return _jpeg(request, (picture.content, side), lambda: backend.pictures.whole(picture, side))
 
 
-@router.get("/segments/{segment_id}/crop", response_class=JpegResponse, responses=_JPEG)  # type: ignore[arg-type]
+@router.get("/segments/{segment_id}/crop", response_class=Response, responses=_JPEG)
 def segment_crop(
     request: Request,
     backend: TheBackend,
@@ -67,7 +68,7 @@ def segment_crop(
     return _jpeg(request, name, lambda: backend.pictures.crop(picture, segment, side, context, outline))
 
 
-@router.post("/uploads", status_code=201, response_model=UploadInfo, responses={413: {"model": ErrorAnswer}})
+@router.post("/uploads", status_code=201, response_model=UploadInfo, responses=_UPLOAD)
 def upload(request: Request, backend: TheBackend, file: UploadFile) -> Response:
     """Bring an image along, to search by what it shows. It is kept for a while, and stored nowhere else."""
     backend.sam_rate.take(client_of(request))
@@ -77,7 +78,7 @@ def upload(request: Request, backend: TheBackend, file: UploadFile) -> Response:
     return answer(UploadInfo(upload_id=held.upload_id, width=width, height=height, expires_in_s=ttl_s), 201)
 
 
-@router.get("/uploads/{upload_id}/file", response_class=JpegResponse, responses=_JPEG)  # type: ignore[arg-type]
+@router.get("/uploads/{upload_id}/file", response_class=Response, responses=_JPEG)
 def upload_file(request: Request, backend: TheBackend, upload_id: UploadId, side: AnySide = None) -> Response:
     """An uploaded image, upright."""
     picture = Picture(upload_id, backend.uploads.get(upload_id).path)
@@ -97,4 +98,4 @@ def _jpeg(request: Request, name: tuple[object, ...], draw: Callable[[], bytes])
     headers = {"ETag": tag, "Cache-Control": _FRESH}
     if tag in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
-    return JpegResponse(draw(), headers=headers)
+    return Response(draw(), headers=headers, media_type="image/jpeg")

@@ -88,7 +88,7 @@ def info(backend: TheBackend) -> Info:
     )
 
 
-@router.post("/api/login", tags=["state"], responses={401: {"model": ErrorAnswer}})
+@router.post("/api/login", tags=["state"], responses={429: {"model": ErrorAnswer}})
 async def login(request: Request, body: LoginIn) -> LoggedIn:
     """Get a cookie for the API key: the way of a page in a browser. Programs send the key itself."""
     keyring: Keyring = request.app.state.keyring
