@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from samdb.core.sample import Sample
 from samdb.core.segment import PromptKind
 from samdb.core.vectors import Vector, normalise
 from samdb.datasets import open_dataset, read_image
+from samdb.pipelines.claims import Claims
 from samdb.pipelines.cutting import CutSettings, PromptMode
 from samdb.pipelines.ingest import IngestProgress, IngestReport, ingest
 from samdb.ports import Dataset, EncodedImage, PreparedImage, VectorStore
@@ -233,6 +235,7 @@ def run_ingest(
     split: str | None = None,
     limit: int | None = None,
     read: Callable[[Sample], NDArray[np.uint8]] = lambda sample: read_image(sample.path),
+    claims: Claims | None = None,
     on_progress: Callable[[IngestProgress], None] = lambda _: None,
 ) -> IngestReport:
     """Ingest a folder with the rectangle segmenter."""
@@ -245,6 +248,7 @@ def run_ingest(
         run=run,
         split=split,
         limit=limit,
+        claims=claims,
         on_progress=on_progress,
     )
 
@@ -253,6 +257,13 @@ def contents(store: VectorStore, recipes: Sequence[str] = RECIPES) -> dict[str, 
     """Every segment and ledger point by id, without the run that wrote it."""
     points = [*store.scroll(SEGMENTS, (), tuple(recipes)), *store.scroll(IMAGES, (), ("global",))]
     return {p.id: replace(p, payload={k: v for k, v in p.payload.items() if k != "run"}) for p in points}
+
+
+def assert_ledger_agrees(store: VectorStore) -> None:
+    """Every image of the ledger has as many segments in the store as it says, and no other has any."""
+    said = {str(p.payload["image_id"]): p.payload["n_segments"] for p in store.scroll(IMAGES)}
+    counted: Counter[str] = Counter(str(p.payload["image_id"]) for p in store.scroll(SEGMENTS))
+    assert {image: n for image, n in said.items() if n} == counted
 
 
 def assert_same_points(got: Mapping[str, Point], wanted: Mapping[str, Point]) -> None:

@@ -13,11 +13,11 @@ import pytest
 from samdb.core.points import Condition
 from samdb.errors import ConfigError, WeightsError, WorkerError
 from samdb.pipelines.ingest import IngestProgress
-from samdb.ports import VectorStore
-from samdb.stores.layout import IMAGES, SEGMENTS
+from samdb.stores.layout import IMAGES
 from samdb.workers import ray_ingest
 from tests.pipelines.ingest_worlds import (
     RectangleSegmenter,
+    assert_ledger_agrees,
     assert_same_points,
     contents,
     new_store,
@@ -36,13 +36,6 @@ N_IMAGES = 30
 def world(tmp_path: Path) -> Path:
     """More images than two workers have in hand at once."""
     return write_world(tmp_path / "world", N_IMAGES)
-
-
-def assert_ledger_agrees(store: VectorStore) -> None:
-    """Every image of the ledger has as many segments in the store as it says, and no other has any."""
-    said = {str(p.payload["image_id"]): p.payload["n_segments"] for p in store.scroll(IMAGES)}
-    counted = store.facet(SEGMENTS, "image_id")
-    assert {image: n for image, n in said.items() if n} == counted
 
 
 def test_workers_store_what_one_process_stores_and_report_the_same(world: Path, on_ray: RayWorld) -> None:
