@@ -39,6 +39,8 @@ from samdb.stores.migrate import check_layout, migrate, stored_params
 
 if TYPE_CHECKING:
     from samdb.bank.train_settings import TrainSettings
+    from samdb.pipelines.export import ExportFormat, ExportReport, ImagesMode
+    from samdb.pipelines.export_source import ExportWhat
     from samdb.pipelines.train_bank import TrainBankReport
     from samdb.sam.download import Progress
     from samdb.workers.ray_cluster import RayPlan
@@ -321,6 +323,32 @@ class Database:
     ) -> list[str]:
         """Why a search with this example and these filters found nothing, a line each; for a message."""
         return explain_nothing(self.store, recipe, example.vector, parse_where(where))
+
+    def export(
+        self,
+        format: ExportFormat,
+        path: str | Path,
+        *,
+        what: ExportWhat = "segments",
+        where: Sequence[str] = (),
+        split: str | None = None,
+        images: ImagesMode = "link",
+        bank: str | None = None,
+        recipes: Sequence[str] | None = None,
+        force: bool = False,
+        on_progress: Callable[[int, int], None] = lambda done, total: None,
+    ) -> ExportReport:
+        """Export segments, the dataset's labels or a bank's predictions in a format of others: see
+        `samdb.pipelines.export`. Raises ConfigError when `path` is taken, InputError when nothing matches.
+        """
+        from samdb.api.exporting import export_request
+        from samdb.pipelines.export import export
+
+        self.check()
+        card = self.bank(bank) if what == "predictions" else None
+        options = (what, where, split, images, card, recipes, force)
+        request = export_request(self.store, self._held.vectors if self._held else {}, format, *options)
+        return export(self.store, request, Path(path), on_progress)
 
     def prepare(self) -> list[str]:
         """Lay out a new store for the settings' model, or check an existing one; names what was applied."""

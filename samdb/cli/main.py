@@ -15,6 +15,7 @@ from samdb.cli import (
     classify,
     discover,
     evaluate,
+    export,
     ingest,
     options,
     probe,
@@ -51,6 +52,7 @@ app.command("search")(search.search)
 app.command("eval")(evaluate.evaluate)
 app.command("probe")(probe.probe)
 app.command("audit")(audit.audit)
+app.command("export")(export.export)
 app.command("serve")(serve.serve)
 app.add_typer(store.app, name="store")
 app.add_typer(weights.app, name="weights")
