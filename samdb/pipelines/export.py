@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal, TypeAlias, get_args
@@ -34,6 +34,7 @@ from samdb.reports.export_record import (
     ExportWriter,
     LeftOut,
     LeftOuts,
+    split_name,
 )
 from samdb.reports.export_voc import VocWriter
 from samdb.reports.export_yolo import YoloWriter
@@ -111,9 +112,10 @@ def export(
         raise InputError(_nothing(store, request.source))
     counts: Counter[str] = Counter()
     n_images = 0
-    with _place(request, out) as target:
-        writer = _writer(request, target, out, classes, left_out)
-        names = ImageNames()
+    with ExitStack() as whole:
+        target = whole.enter_context(_place(request, out))
+        writer = whole.enter_context(closing(_writer(request, target, out, classes, left_out)))
+        names: dict[str | None, ImageNames] = defaultdict(ImageNames)
         with_files = request.images != "none"
         for done, (stored, objects) in enumerate(exported(store, request.source, images, left_out), 1):
             on_progress(done, len(images))
@@ -122,8 +124,9 @@ def export(
                     left_out.note("images without such a label", stored.image_id)
                 continue
             n_images += 1
-            image = export_image(stored, n_images, names.name(stored.image_id))
-            has_file = with_files and _place_file(writer, image, target, request, left_out)
+            folder = writer.images_folder(split_name(stored.split))
+            image = export_image(stored, n_images, names[folder].name(stored.image_id))
+            has_file = with_files and _place_file(image, folder, target, request, left_out)
             wanted = _renamed(objects) if request.format == "bdd100k" else objects
             writer.add(image, wanted, has_file=has_file)
             counts.update(found.category for found in wanted)
@@ -210,9 +213,8 @@ def _renamed(objects: Sequence[ExportObject]) -> list[ExportObject]:
 
 
 def _place_file(
-    writer: ExportWriter, image: ExportImage, target: Path, request: ExportRequest, left_out: LeftOuts
+    image: ExportImage, folder: str | None, target: Path, request: ExportRequest, left_out: LeftOuts
 ) -> bool:
-    folder = writer.images_folder(image)
     if folder is None:
         return False
     if place_image(image.path, target / folder / image.name, copy=request.images == "copy"):

@@ -32,9 +32,9 @@ class Bdd100kWriter:
         self._own_ids = own_ids
         self._files: dict[str, JsonListFile] = {}
 
-    def images_folder(self, image: ExportImage) -> str | None:
+    def images_folder(self, split: str) -> str | None:
         """Where the images of a split lie."""
-        return None if self._single else f"images/100k/{image.split_name}"
+        return None if self._single else f"images/100k/{split}"
 
     def add(self, image: ExportImage, objects: Sequence[ExportObject], *, has_file: bool) -> None:
         """Write a frame."""
@@ -53,6 +53,11 @@ class Bdd100kWriter:
         for file in self._files.values():
             file.close()
         return ()
+
+    def close(self) -> None:
+        """Let go of the files."""
+        for file in self._files.values():
+            file.abandon()
 
     def _label(self, found: ExportObject) -> dict[str, JsonValue]:
         s = found.segment

@@ -29,9 +29,9 @@ class CocoWriter:
         self._files: dict[str, tuple[JsonListFile, JsonListFile]] = {}
         self._n = 0
 
-    def images_folder(self, image: ExportImage) -> str | None:
+    def images_folder(self, split: str) -> str | None:
         """Where the images of a split lie."""
-        return None if self._single else f"images/{image.split_name}"
+        return None if self._single else f"images/{split}"
 
     def add(self, image: ExportImage, objects: Sequence[ExportObject], *, has_file: bool) -> None:
         """Write an image and its annotations."""
@@ -67,6 +67,12 @@ class CocoWriter:
             }
             compose(path, head, {"images": images, "annotations": labels})
         return ()
+
+    def close(self) -> None:
+        """Let go of the files."""
+        for pair in self._files.values():
+            for file in pair:
+                file.abandon()
 
     def _annotation(self, image: ExportImage, found: ExportObject) -> dict[str, JsonValue]:
         s = found.segment

@@ -55,7 +55,7 @@ class FiftyOneWriter:
             ) from exc
         self._samples: list[object] = []
 
-    def images_folder(self, image: ExportImage) -> str | None:
+    def images_folder(self, split: str) -> str | None:
         """FiftyOne names the images where they are."""
         return None
 
@@ -73,6 +73,9 @@ class FiftyOneWriter:
         self._write()
         self._dataset.persistent = True
         return (f"look at it: import fiftyone as fo; fo.launch_app(fo.load_dataset({self._name!r}))",)
+
+    def close(self) -> None:
+        """No file stays open."""
 
     def _write(self) -> None:
         if self._samples:

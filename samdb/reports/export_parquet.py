@@ -47,7 +47,7 @@ class ParquetWriter:
         )
         self._rows: list[tuple[ExportImage, ExportObject]] = []
 
-    def images_folder(self, image: ExportImage) -> str | None:
+    def images_folder(self, split: str) -> str | None:
         """A table holds no images."""
         return None
 
@@ -64,6 +64,10 @@ class ParquetWriter:
             self._write(self._rows)
         self._writer.close()
         return ()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._writer.close()
 
     def _write(self, rows: Sequence[tuple[ExportImage, ExportObject]]) -> None:
         pa = self._pa

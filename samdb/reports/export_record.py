@@ -19,7 +19,7 @@ FRAME_ATTRIBUTES = ("weather", "scene", "timeofday", "image_class")
 
 @dataclass(frozen=True, slots=True)
 class ExportImage:
-    """One image: `number` counts from 1, `name` is a file name that no other image of the export has.
+    """One image: `number` counts from 1, `name` is a file name that no other image of its folder has.
 
     `path` is where the image is, `size_hw` its (height, width) in px, upright.
     """
@@ -34,13 +34,13 @@ class ExportImage:
 
     @property
     def stem(self) -> str:
-        """The name without its ending; no other image of the export has it."""
+        """The name without its ending; no other image of its folder has it."""
         return Path(self.name).stem
 
     @property
     def split_name(self) -> str:
         """The split as a folder or file can be called."""
-        return self.split.replace("/", "_").replace("\\", "_").strip(". ") or "all"
+        return split_name(self.split)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,14 +100,22 @@ class LeftOuts:
 class ExportWriter(Protocol):
     """Writes one format, image by image."""
 
-    def images_folder(self, image: ExportImage) -> str | None:
-        """Where the format wants the image file, relative to the export; None where it wants none."""
+    def images_folder(self, split: str) -> str | None:
+        """Where the format wants the image files of a split, relative to the export; None: nowhere."""
 
     def add(self, image: ExportImage, objects: Sequence[ExportObject], *, has_file: bool) -> None:
         """Write an image; `has_file` tells whether its file lies in `images_folder`."""
 
     def finish(self) -> Sequence[str]:
         """Write what can only be written at the end; returns what a user should know, a line each."""
+
+    def close(self) -> None:
+        """Let go of all files, finished or not."""
+
+
+def split_name(split: str) -> str:
+    """A split as a folder or file can be called."""
+    return split.replace("/", "_").replace("\\", "_").strip(". ") or "all"
 
 
 def number_of(classes: Sequence[str]) -> Mapping[str, int]:

@@ -44,7 +44,7 @@ class VocWriter:
         for folder in ("SegmentationObject", "SegmentationClass"):
             (target / folder).mkdir(exist_ok=True)
 
-    def images_folder(self, image: ExportImage) -> str | None:
+    def images_folder(self, split: str) -> str | None:
         """Where all images lie."""
         return "JPEGImages"
 
@@ -69,6 +69,9 @@ class VocWriter:
         if len(self._classes) > _MOST:
             return (f"SegmentationClass: a palette holds {_MOST} classes, so it tells none",)
         return ()
+
+    def close(self) -> None:
+        """No file stays open."""
 
     def _paint(self, image: ExportImage, objects: Sequence[ExportObject]) -> bool:
         """Write the two pictures; returns whether anything is on them."""

@@ -28,9 +28,9 @@ class YoloWriter:
         self._numbers = {name: i - 1 for name, i in number_of(classes).items()}
         self._splits: dict[str, None] = {}
 
-    def images_folder(self, image: ExportImage) -> str | None:
+    def images_folder(self, split: str) -> str | None:
         """Where the images of a split lie."""
-        return f"images/{image.split_name}"
+        return f"images/{split}"
 
     def add(self, image: ExportImage, objects: Sequence[ExportObject], *, has_file: bool) -> None:
         """Write an image's label file; one without objects is empty, which means that nothing is in it."""
@@ -69,6 +69,9 @@ class YoloWriter:
         lines += [f"  {i}: {json.dumps(name, ensure_ascii=False)}" for i, name in enumerate(self._classes)]
         (self._target / "data.yaml").write_text("\n".join(lines) + "\n", encoding="utf-8")
         return notes
+
+    def close(self) -> None:
+        """No file stays open."""
 
     def _line(self, found: ExportObject, size_hw: tuple[int, int]) -> str:
         height, width = size_hw

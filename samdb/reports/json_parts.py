@@ -34,6 +34,10 @@ class JsonListFile:
             self._file.close()
         return self._path
 
+    def abandon(self) -> None:
+        """Let go of the file, ended or not."""
+        self._file.close()
+
 
 def compose(path: Path, head: Mapping[str, JsonValue], lists: Mapping[str, JsonListFile]) -> None:
     """Write an object of small values and of lists that have files of their own, which are removed."""
