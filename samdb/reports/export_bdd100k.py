@@ -16,6 +16,8 @@ from samdb.reports.export_record import ExportImage, ExportObject, frame_attribu
 from samdb.reports.json_parts import JsonListFile, JsonValue
 
 _LETTERS = {"green": "G", "red": "R", "yellow": "Y", "none": "NA"}
+# scalabel's own loader asks for these keys where it runs on pydantic 2, though all may be null
+_ABSENT: dict[str, JsonValue] = {"box3d": None, "poly2d": None, "graph": None}
 _SNAKE = re.compile(r"_([a-z0-9])")
 
 
@@ -42,6 +44,7 @@ class Bdd100kWriter:
         labels: list[JsonValue] = [dict(self._label(found)) for found in objects]
         frame: dict[str, JsonValue] = {
             "name": image.name if has_file else Path(image.image_id).name,
+            "url": None,
             "attributes": dict(frame_attributes(objects)),
             "size": {"width": width, "height": height},
             "labels": labels,
@@ -73,6 +76,7 @@ class Bdd100kWriter:
             "attributes": dict(attributes),
             "box2d": {"x1": x0, "y1": y0, "x2": x1 - 1, "y2": y1 - 1},
             "rle": {"counts": s.mask.counts, "size": list(s.mask.size_hw)},
+            **_ABSENT,
         }
         return entry if found.score is None else {**entry, "score": round(found.score, 6)}
 

@@ -66,8 +66,16 @@ def test_pycocotools_reads_coco(world: World, tmp_path: Path, what: ExportWhat) 
 
 
 #: keys and types of a frame and a label. Source: scalabel, label/typing.py
-FRAME = {"name": str, "attributes": dict, "size": dict, "labels": list}
-LABEL = {"id": str, "category": str, "attributes": dict, "box2d": dict, "rle": dict, "score": float}
+NULL = type(None)
+FRAME = {"name": str, "url": NULL, "attributes": dict, "size": dict, "labels": list}
+LABEL = {
+    "id": str,
+    "category": str,
+    "attributes": dict,
+    "box2d": dict,
+    "rle": dict,
+    "score": float,
+} | dict.fromkeys(("box3d", "poly2d", "graph"), NULL)
 
 
 @pytest.mark.parametrize("what", ["segments", "labels", "predictions"])
