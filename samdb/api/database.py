@@ -13,21 +13,20 @@ from samdb.api.inputs import best_prompts, check_split, one_image
 from samdb.config import Settings
 from samdb.core.bank import BankCard
 from samdb.core.boxes import Box
-from samdb.core.head import PROJECTED, Head
+from samdb.core.head import PROJECTED
 from samdb.core.masks import Rle
 from samdb.core.prompt import MaskCandidate, Prompt
 from samdb.core.sample import Label, Sample
 from samdb.core.segment import Granularity, Segment
 from samdb.core.where import parse_where
 from samdb.errors import ConfigError, StoreLayoutError
-from samdb.pipelines.bank_versions import activate_bank, list_banks, show_bank
+from samdb.pipelines.bank_versions import activate_bank, active_head, show_bank
 from samdb.pipelines.build_bank import BankProgress, BuildBankReport, build_bank
 from samdb.pipelines.classify import ClassifiedImage, classify_image
 from samdb.pipelines.cutting import PROMPT_MODES, CutSettings, PromptMode
 from samdb.pipelines.empty_answer import explain_nothing
 from samdb.pipelines.examples import Example, offered_masks, prompted_examples, recognised, stored_example
 from samdb.pipelines.explain import Explanation, explain
-from samdb.pipelines.head_store import load_head
 from samdb.pipelines.ingest import IngestProgress, IngestReport
 from samdb.pipelines.ledger import file_sha256
 from samdb.pipelines.project import projected_by
@@ -111,7 +110,7 @@ class Database:
         check_split(dataset, split)
         self.prepare()
         mode = prompts or best_prompts(dataset, split)
-        head, fingerprint = self._active_head()
+        head, fingerprint = active_head(self.store, wiring.model_fingerprint(self.settings))
         job = IngestJob(dataset, CutSettings(mode, tuple(recipes)), split, limit, head=fingerprint)
         claims = Claims(self.store, dataset.name) if wiring.is_server(self.settings) else None
         if ray is not None:
@@ -341,14 +340,12 @@ class Database:
         """Export segments, the dataset's labels or a bank's predictions in a format of others: see
         `samdb.pipelines.export`. Raises ConfigError when `path` is taken, InputError when nothing matches.
         """
-        from samdb.api.exporting import export_request
-        from samdb.pipelines.export import export
+        from samdb.api.exporting import run_export
 
         self.check()
         card = self.bank(bank) if what == "predictions" else None
-        options = (what, where, split, images, card, recipes, force)
-        request = export_request(self.store, self._held.vectors if self._held else {}, format, *options)
-        return export(self.store, request, Path(path), on_progress)
+        wanted = (format, what, where, split, images, card, recipes, force)
+        return run_export(self.store, Path(path), on_progress, *wanted)
 
     def prepare(self) -> list[str]:
         """Lay out a new store for the settings' model, or check an existing one; names what was applied."""
@@ -388,14 +385,6 @@ class Database:
         if recipe == PROJECTED:
             raise ConfigError(f"{recipe!r} is made by a bank: choose what it is made of (`samdb bank show`)")
         self.check_recipe(recipe)
-
-    def _active_head(self) -> tuple[Head | None, str]:
-        """The active bank's head and its fingerprint, if it has one that is for this model."""
-        active = [b.card for b in list_banks(self.store) if b.active and b.card.head]
-        ours = wiring.model_fingerprint(self.settings)
-        if not active or active[0].fingerprint not in ("", ours):
-            return None, ""
-        return load_head(self.store, active[0]), active[0].head
 
     def close(self) -> None:
         """Let go of the store."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from samdb.bank.artefact import read_bank_file, write_bank_file
 from samdb.core.bank import Bank, BankCard, check_bank_name
+from samdb.core.head import Head
 from samdb.core.ids import make_id
 from samdb.errors import BankError, ConfigError
 from samdb.pipelines.bank_points import card_id, card_of, prototype_of, prototypes_where
@@ -32,6 +33,14 @@ class BankListing:
 
     card: BankCard
     active: bool
+
+
+def active_head(store: VectorStore, fingerprint: str) -> tuple[Head | None, str]:
+    """The active bank's head and its fingerprint, if it has one that is for the model of `fingerprint`."""
+    active = [b.card for b in list_banks(store) if b.active and b.card.head]
+    if not active or active[0].fingerprint not in ("", fingerprint):
+        return None, ""
+    return load_head(store, active[0]), active[0].head
 
 
 def list_banks(store: VectorStore) -> list[BankListing]:

@@ -8,10 +8,11 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from samdb.core.masks import Rle, mask_iou
-from samdb.core.polygons import MIN_IOU, joined_polygon, outline_rings
+from samdb.core.polygons import MIN_IOU, joined_polygon
+from samdb.core.rings import outline_rings
 
 
-def even_odd(rings: list[NDArray[np.int64]], size_hw: tuple[int, int]) -> NDArray[np.bool_]:
+def even_odd(rings: list[NDArray[np.float64]], size_hw: tuple[int, int]) -> NDArray[np.bool_]:
     """Rings filled by the even-odd rule, asked at the middle of every pixel."""
     y, x = np.mgrid[: size_hw[0], : size_hw[1]] + 0.5
     inside = np.zeros(size_hw, dtype=bool)
