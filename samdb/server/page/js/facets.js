@@ -18,7 +18,8 @@ const SHOWN = 8;
 export class Facets {
   constructor(told, { onchange }) {
     const known = told.keys ?? FIRST;
-    this.keys = [...FIRST.filter((k) => known.includes(k)), ...known.filter((k) => !FIRST.includes(k) && !NEVER.has(k))];
+    // as many as the server counts at once
+    this.keys = [...FIRST.filter((k) => known.includes(k)), ...known.filter((k) => !FIRST.includes(k) && !NEVER.has(k))].slice(0, 16);
     this.allKeys = known;
     this.onchange = onchange;
     this.where = [];

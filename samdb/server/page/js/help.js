@@ -80,6 +80,6 @@ const PLAIN = new Set(["or", "then", "click", "drag", "wheel", "and", "double", 
 function keysOf(text) {
   return text.split(" ").map((word) => {
     const bare = word.replace(/,$/, "");
-    return [PLAIN.has(bare) ? `${bare} ` : h("kbd", null, bare), word.endsWith(",") ? ", " : " "];
+    return [PLAIN.has(bare) ? bare : h("kbd", null, bare), word.endsWith(",") ? ", " : " "];
   });
 }
