@@ -60,6 +60,7 @@ window.addEventListener("hashchange", () => show());
 window.addEventListener("samdb:route", () => show());
 window.addEventListener("samdb:back", () => show({ fresh: true }));
 await show();
+performance.mark("samdb:ready");
 document.documentElement.dataset.ready = "true";
 // the other views come while nobody waits, so that the first click on a tab needs no more files
 const idle = window.requestIdleCallback ?? ((run) => setTimeout(run, 500));
