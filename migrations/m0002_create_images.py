@@ -10,4 +10,4 @@ NAME = "m0002_create_images"
 
 def apply(store: VectorStore, params: LayoutParams) -> None:
     """Create the collection unless it exists."""
-    store.create_collection(images_spec())
+    store.create_collection(images_spec(params.tuning))

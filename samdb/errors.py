@@ -16,6 +16,7 @@ SamdbError                   anything below; `main()` catches this one class, on
     ├── StoreInUseError        another process holds the embedded store
     ├── StoreLayoutError       the store was laid out by another version, or another model
     └── StoreRejectedError     the store refused what was sent (a bad vector, a bad filter)
+        └── StoreAccessError     it refused the API key, whatever was sent
 
 Every message says what to do next. Foreign errors are translated where they arise, `from exc`.
 """
@@ -89,3 +90,7 @@ class StoreLayoutError(StoreError):
 
 class StoreRejectedError(StoreError):
     """The store refused what was sent."""
+
+
+class StoreAccessError(StoreRejectedError):
+    """The store refused the API key."""

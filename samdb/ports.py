@@ -9,9 +9,9 @@ A pipeline in `samdb.pipelines` is a plain function over these; `samdb.wiring` a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,13 @@ from samdb.core.points import CollectionSpec, CollectionStatus, Hit, Payload, Po
 from samdb.core.prompt import MaskCandidate, Prompt
 from samdb.core.sample import Sample
 from samdb.core.vectors import Vector
+
+#: told the stage of something long, how much of it is done, and how much there is
+Progress: TypeAlias = Callable[[str, int, int], None]
+
+
+def silent(stage: str, done: int, total: int) -> None:
+    """Progress that nobody asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +160,12 @@ class VectorStore(Protocol):
     def create_collection(self, spec: CollectionSpec) -> None:
         """Create the collection and its indexes unless it exists."""
 
+    def retune(self, spec: CollectionSpec, on_progress: Progress = silent) -> None:
+        """Give an existing collection the tuning of `spec`, at once or by a copy behind its name.
+
+        Nothing may write to it meanwhile. Cut short, the same call goes on.
+        """
+
     def drop_collection(self, name: str) -> None:
         """Delete the collection with all its points, if it exists."""
 
@@ -198,8 +211,11 @@ class VectorStore(Protocol):
     def query(self, name: str, queries: Sequence[Query]) -> list[list[Hit]]:
         """Answer queries in one batch; the answers are in their order."""
 
-    def optimize(self, name: str) -> None:
-        """Build the vector indexes now where the store does not do so by itself."""
+    def defer_indexes(self, name: str) -> None:
+        """Build no vector index until `optimize`: many points are about to be written."""
+
+    def optimize(self, name: str, on_progress: Progress = silent) -> None:
+        """Build the vector indexes and wait for them; on_progress is told how many vectors are indexed."""
 
     def flush(self, name: str) -> None:
         """Make everything written so far survive a power loss."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from samdb.config import Settings
+from samdb.core.tuning import TuningValue, parse_tuning
 from samdb.ports import Dataset, Segmenter, VectorStore
 from samdb.stores.layout import LayoutParams
 
@@ -26,6 +28,7 @@ def open_store(settings: Settings) -> VectorStore:
         api_key=None if settings.api_key is None else settings.api_key.get_secret_value(),
         prefix=settings.store_prefix,
         timeout_s=settings.timeout_s,
+        retry_s=settings.retry_s,
         prefer_grpc=settings.prefer_grpc,
         grpc_port=settings.grpc_port,
         tls_ca=settings.tls_ca,
@@ -49,6 +52,11 @@ def layout_params(settings: Settings) -> LayoutParams:
 
     model = settings.model or DEFAULT_MODEL
     return LayoutParams(model, layout_dims(model))
+
+
+def tuning(settings: Settings) -> Mapping[str, TuningValue]:
+    """What the settings ask of a store's tuning. Raises ConfigError when there is no such thing."""
+    return parse_tuning(settings.tuning)
 
 
 def model_fingerprint(settings: Settings) -> str:

@@ -350,7 +350,8 @@ class Database:
     def prepare(self) -> list[str]:
         """Lay out a new store for the settings' model, or check an existing one; names what was applied."""
         self.check_model()
-        return migrate(self.store, wiring.layout_params(self.settings))
+        params = wiring.layout_params(self.settings)
+        return migrate(self.store, params, tuning=wiring.tuning(self.settings))
 
     def check_model(self) -> None:
         """Raise StoreLayoutError when the store holds anything of another version or model.
@@ -359,7 +360,7 @@ class Database:
         """
         held = set(self.store.collections()) & {SEGMENTS, IMAGES, BANK}
         if any(self.store.count(name) for name in held):
-            check_layout(self.store, self.settings.model)
+            check_layout(self.store, self.settings.model, tuning=wiring.tuning(self.settings))
 
     def check(self) -> None:
         """Raise StoreLayoutError unless the store is laid out by this version, for this model."""
@@ -370,7 +371,7 @@ class Database:
             raise StoreLayoutError(
                 f"the store at {self.store.address} is empty: run `samdb ingest PATH` first"
             )
-        check_layout(self.store, self.settings.model)
+        check_layout(self.store, self.settings.model, tuning=wiring.tuning(self.settings))
         self._held = held
 
     def check_recipe(self, recipe: str) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from samdb.cli import options, show
-from samdb.cli.progress import DownloadBar, ingest_bar
+from samdb.cli.progress import DownloadBar, ingest_bar, stage_bar
 from samdb.errors import ConfigError
 from samdb.pipelines.ingest import IngestReport
 from samdb.ports import Dataset
@@ -63,6 +63,14 @@ def ingest(
         ),
     ] = None,
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Only the first N images.")] = None,
+    bulk: Annotated[
+        bool,
+        typer.Option(
+            "--bulk",
+            help="Build no vector index while points come in, but all of them at the end: for the first "
+            "filling of a server.",
+        ),
+    ] = False,
     strict: Annotated[
         bool,
         typer.Option("--strict", help="Exit 1 when any image or label that is there had to be left out."),
@@ -95,6 +103,7 @@ def ingest(
     from samdb.config import load_settings
     from samdb.datasets.describe import describe
     from samdb.sam.recipes import check_recipes
+    from samdb.stores.layout import SEGMENTS
 
     names = tuple(part.strip() for part in recipes.split(",")) if recipes else api.DEFAULT_RECIPES
     check_recipes(names)
@@ -127,10 +136,16 @@ def ingest(
             _ = db.segmenter
         elif plan.is_local:
             wiring.fetch_weights(db.settings, DownloadBar())
+        if bulk:
+            db.prepare()
+            db.store.defer_indexes(SEGMENTS)
         with ingest_bar() as tell:
             done = db.ingest(
                 dataset, split=split, prompts=prompts, recipes=names, limit=limit, ray=plan, on_progress=tell
             )
+        if bulk:
+            with stage_bar() as tell_index:
+                db.store.optimize(SEGMENTS, tell_index)
     _tell(done, more)
     if report is not None:
         _write(done, dataset, report)

@@ -149,6 +149,7 @@ def overrides(
     runtime: str | None = None,
     automatic: str | None = None,
     points_per_side: int | None = None,
+    tuning: str | None = None,
 ) -> Mapping[str, str | float | bool | Path | None]:
     """Options as settings; None leaves the environment's value."""
     return {
@@ -159,4 +160,5 @@ def overrides(
         "runtime": runtime,
         "automatic": automatic,
         "points_per_side": points_per_side,
+        "tuning": tuning,
     }

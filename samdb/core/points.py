@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
+from samdb.core.tuning import StoreTuning
 from samdb.core.vectors import Vector
 
 Scalar: TypeAlias = str | int | float | bool
@@ -96,12 +97,16 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class CollectionSpec:
-    """How a collection is laid out: its named vectors (name -> dimension) and its payload indexes."""
+    """How a collection is laid out: its named vectors (name -> dimension), its payload indexes, its tuning.
+
+    One that is not worth quantizing (`quantized` False) is not, whatever the tuning says.
+    """
 
     name: str
     vectors: Mapping[str, int]
     indexes: Mapping[str, IndexKind]
     quantized: bool = True
+    tuning: StoreTuning = field(default_factory=StoreTuning)
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,6 +92,7 @@ def ingest(
                 Finishing(segmenter, run, ledger, stopwatch, stage.put, head),
                 tell,
             )
+    writing.tally.refuse(writer.refused)
     seconds = time.perf_counter() - started
     return make_report(dataset.name, writing.tally, writer.n_removed, seconds, stopwatch.profile())
 

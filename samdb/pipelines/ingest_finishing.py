@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -65,6 +65,11 @@ class Tally:
         self.problems += [Problem(image.image_id, text) for text in image.problems]
         if image.status == "quarantined":
             self.quarantined.append(Problem(image.image_id, image.reason))
+
+    def refuse(self, refused: Sequence[tuple[str, str]]) -> None:
+        """Count what the store refused (image id, text) of images that were added."""
+        self.n_segments -= len(refused)
+        self.problems += [Problem(image_id, text) for image_id, text in refused]
 
 
 class Finishing:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from samdb.core.ids import image_point_id
@@ -13,6 +13,7 @@ from samdb.pipelines.ingest_profile import Stopwatch
 from samdb.pipelines.ledger import PENDING, LedgerEntry
 from samdb.ports import VectorStore
 from samdb.stores.layout import IMAGES, SEGMENTS
+from samdb.stores.write_all import write_all
 
 #: images whose points are made durable together (an fsync costs about 12 ms); a killed run repeats at most
 #: these, and the few that are on their way
@@ -61,6 +62,8 @@ class Writer:
         self._on_written = on_written
         self._waiting: list[ImagePoints] = []
         self.n_removed = 0
+        #: image ids, and what the store refused of them
+        self.refused: list[tuple[str, str]] = []
 
     def write(self, item: ImagePoints | MovedImage) -> None:
         """Write an image with the others of its group once that is full, or where an unchanged one is now."""
@@ -81,14 +84,25 @@ class Writer:
         with self._stopwatch("write"):
             self._withdraw()
             points = [p for image in self._waiting for p in image.segments]
-            if points:
-                self._store.upsert(SEGMENTS, points)
-            self._remove_orphans({p.id for p in points})
+            refused = {r.point.id: r.reason for r in write_all(self._store, SEGMENTS, points)}
+            self._remove_orphans({p.id for p in points if p.id not in refused})
             self._store.flush(SEGMENTS)
-            self._store.upsert(IMAGES, [image.ledger for image in self._waiting])
+            self._store.upsert(IMAGES, [self._ledger_point(image, refused) for image in self._waiting])
             self._store.flush(IMAGES)
         self._on_written([image.sample.image_id for image in self._waiting])
         self._waiting.clear()
+
+    def _ledger_point(self, image: ImagePoints, refused: Mapping[str, str]) -> Point:
+        """An image's point in the ledger, with what the store refused of it: the rest is stored and stays."""
+        lost = [p.id for p in image.segments if p.id in refused]
+        if not lost:
+            return image.ledger
+        texts = [f"the segment {i} could not be stored: {refused[i]}" for i in lost]
+        self.refused += [(image.sample.image_id, text) for text in texts]
+        known, n_cut = image.ledger.payload.get("problems"), len(image.segments)
+        problems = [*(known if isinstance(known, list) else []), *texts]
+        payload = {**image.ledger.payload, "problems": problems, "n_segments": n_cut - len(lost)}
+        return replace(image.ledger, payload=payload)
 
     def _withdraw(self) -> None:
         """Else, killed half-way and then run with the earlier settings, the next run would find these images

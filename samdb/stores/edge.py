@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import qdrant_edge as qe
@@ -13,11 +14,12 @@ import qdrant_edge as qe
 from samdb.core.points import CollectionSpec, CollectionStatus, Hit, Payload, Point, Query, Where
 from samdb.core.vectors import Vector
 from samdb.errors import StoreError
+from samdb.ports import Progress, silent
 from samdb.stores import checks
 from samdb.stores.edge_errors import translated
 from samdb.stores.edge_folder import StoreFolder
 from samdb.stores.edge_query import answer_all, read_point
-from samdb.stores.edge_shard import EdgeCollection
+from samdb.stores.edge_shard import EdgeCollection, same_engine
 from samdb.stores.facets import facet_text, ordered
 from samdb.stores.filter_edge import edge_filter
 from samdb.stores.json_path import json_path
@@ -83,6 +85,26 @@ class EdgeStore:
                 collection.shard.flush()
                 self._folder.write_spec(merged)
                 collection.spec = merged
+
+    def retune(self, spec: CollectionSpec, on_progress: Progress = silent) -> None:
+        """Give the collection the tuning of `spec`, and build its indexes anew where that asks for it.
+
+        Raises StoreLayoutError when vectors are to be no longer quantized: the engine cannot undo that.
+        """
+        with self._using(spec.name) as collection:
+            old = collection.spec
+            new = replace(old, tuning=spec.tuning)
+            if new == old:
+                return
+            if not same_engine(old, new):
+                self._folder.check_space(self._folder.disk_bytes(spec.name))
+                del self._open[spec.name]
+                collection.shard.flush()
+                collection.shard.close()
+                self._open[spec.name] = EdgeCollection.reload(self._folder.shard_path(spec.name), new)
+                self.optimize(spec.name, on_progress)
+            self._folder.write_spec(new)
+            self._open[spec.name].spec = new
 
     def drop_collection(self, name: str) -> None:
         """Delete the collection with all its points, if it exists."""
@@ -197,7 +219,12 @@ class EdgeStore:
             checks.check_queries(collection.spec, queries)
             return answer_all(collection, list(queries))
 
-    def optimize(self, name: str) -> None:
+    def defer_indexes(self, name: str) -> None:
+        """Nothing to put off: this engine builds indexes only when it is asked to."""
+        with self._using(name):
+            pass
+
+    def optimize(self, name: str, on_progress: Progress = silent) -> None:
         """Build the vector indexes now, and wait for them: without, a query scans."""
         with self._using(name) as collection:
             self._folder.check_space(self._folder.disk_bytes(name))  # it rewrites what is there

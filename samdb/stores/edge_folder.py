@@ -16,6 +16,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from samdb.core.points import CollectionSpec
+from samdb.core.tuning import tuning_of
 from samdb.errors import StoreError, StoreInUseError
 from samdb.stores.checks import check_name
 from samdb.stores.edge_errors import in_use_message
@@ -60,7 +61,8 @@ class StoreFolder:
         """The spec of a collection, or None when it does not exist."""
         try:
             raw = json.loads((self.path / f"{name}.json").read_text(encoding="utf-8"))
-            return CollectionSpec(raw["name"], raw["vectors"], raw["indexes"], raw["quantized"])
+            tuning = tuning_of(raw.get("tuning", {}))
+            return CollectionSpec(raw["name"], raw["vectors"], raw["indexes"], raw["quantized"], tuning)
         except FileNotFoundError:
             return None
         except (ValueError, KeyError, OSError) as exc:

@@ -16,11 +16,12 @@ from typing import Final
 import qdrant_edge as qe
 
 from samdb.core.points import CollectionSpec, IndexKind
+from samdb.errors import StoreLayoutError
 
 # an engine without any vector does not start; nothing is ever stored in this one
 _DUMMY: Final = "none"
-# measured with 100k 256-d vectors: recall@10 1.0 at p50 0.32 ms (int8, rescored)
-_HNSW = qe.HnswIndexConfig(m=16, ef_construct=100, full_scan_threshold=1000)
+# measured with 100k 256-d vectors and the default graph: recall@10 1.0 at p50 0.32 ms (int8, rescored)
+_FULL_SCAN_KB: Final = 1000
 # in KB of one vector: 1000 points of 256-d are worth an index, since it is only built when asked for
 _INDEXING_THRESHOLD_KB: Final = 1000
 
@@ -45,15 +46,8 @@ class EdgeCollection:
     @classmethod
     def create(cls, path: Path, spec: CollectionSpec) -> EdgeCollection:
         """Create the engine's files in an empty or missing folder."""
-        int8 = qe.ScalarQuantizationConfig(type=qe.ScalarType.Int8, quantile=0.99, always_ram=True)
-        config = qe.EdgeConfig(
-            sparse_vectors={_DUMMY: qe.EdgeSparseVectorParams()},
-            hnsw_config=_HNSW,
-            quantization_config=int8 if spec.quantized else None,
-            optimizers=qe.EdgeOptimizersConfig(indexing_threshold=_INDEXING_THRESHOLD_KB),
-        )
         path.mkdir(parents=True, exist_ok=True)
-        made = cls(spec, qe.EdgeShard.create(str(path), config), ())
+        made = cls(spec, qe.EdgeShard.create(str(path), _config(spec)), ())
         made.add_indexes(spec.indexes)
         made.shard.flush()
         return made
@@ -64,6 +58,12 @@ class EdgeCollection:
         shard = qe.EdgeShard.load(str(path))
         config = json.loads((path / "edge_config.json").read_text(encoding="utf-8"))
         return cls(spec, shard, config.get("vectors") or ())
+
+    @classmethod
+    def reload(cls, path: Path, spec: CollectionSpec) -> EdgeCollection:
+        """Open the engine's files with another tuning; `optimize` then brings them to it."""
+        qe.EdgeShard.load(str(path), _config(spec)).close()
+        return cls.load(path, spec)
 
     def add_indexes(self, indexes: Mapping[str, IndexKind]) -> None:
         """Index payload keys; the engine ignores what is indexed already."""
@@ -82,3 +82,43 @@ class EdgeCollection:
                     qe.UpdateOperation.create_dense_vector(name, self.spec.vectors[name], qe.Distance.Cosine)
                 )
                 self._declared.add(name)
+
+
+def same_engine(old: CollectionSpec, new: CollectionSpec) -> bool:
+    """Whether two tunings are one to this engine, which has no shards and no copies.
+
+    Raises StoreLayoutError when the engine cannot go from the old to the new one.
+    """
+    if old.quantized and new.tuning.quantization == "none" != old.tuning.quantization:
+        raise StoreLayoutError(
+            "an embedded store cannot undo its quantization: lay out a new one with "
+            "`samdb store migrate --store NEW --set quantization=none`, then `samdb store copy OLD NEW`"
+        )
+    there = {"shards": 1, "replicas": 1, "write_consistency": 1}
+    return old.tuning.changed(there) == new.tuning.changed(there)
+
+
+def _config(spec: CollectionSpec) -> qe.EdgeConfig:
+    """The engine's own settings."""
+    tuning = spec.tuning
+    graph = qe.HnswIndexConfig(
+        m=tuning.hnsw_m,
+        ef_construct=tuning.hnsw_ef_construct,
+        full_scan_threshold=tuning.full_scan_kb or _FULL_SCAN_KB,
+        on_disk=tuning.hnsw_on_disk,
+    )
+    return qe.EdgeConfig(
+        sparse_vectors={_DUMMY: qe.EdgeSparseVectorParams()},
+        hnsw_config=graph,
+        quantization_config=_quantization(spec),
+        on_disk_payload=tuning.on_disk_payload,
+        optimizers=qe.EdgeOptimizersConfig(indexing_threshold=_INDEXING_THRESHOLD_KB),
+    )
+
+
+def _quantization(spec: CollectionSpec) -> qe.ScalarQuantizationConfig | qe.BinaryQuantizationConfig | None:
+    if not spec.quantized or spec.tuning.quantization == "none":
+        return None
+    if spec.tuning.quantization == "binary":
+        return qe.BinaryQuantizationConfig(always_ram=True)
+    return qe.ScalarQuantizationConfig(type=qe.ScalarType.Int8, quantile=0.99, always_ram=True)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from samdb.core.points import CollectionSpec, CollectionStatus, Hit, Payload, Point, Query, Where
 from samdb.core.vectors import Vector, normalise
 from samdb.errors import StoreError, StoreRejectedError
+from samdb.ports import Progress, silent
 from samdb.stores import checks
 from samdb.stores.facets import facet_text, ordered
 from samdb.stores.filter_memory import elements, matches
@@ -63,6 +64,12 @@ class MemoryStore:
             checks.check_name(spec.name)
             old = self._collections.setdefault(spec.name, _Collection(spec))
             old.spec = checks.merged_spec(self.address, old.spec, spec)
+
+    def retune(self, spec: CollectionSpec, on_progress: Progress = silent) -> None:
+        """Remember the tuning: nothing here depends on it."""
+        with self._lock:
+            collection = self._collection(spec.name)
+            collection.spec = replace(collection.spec, tuning=spec.tuning)
 
     def drop_collection(self, name: str) -> None:
         """Delete the collection with all its points, if it exists."""
@@ -166,7 +173,12 @@ class MemoryStore:
             checks.check_queries(collection.spec, queries)
             return [_answer(collection, q) for q in queries]
 
-    def optimize(self, name: str) -> None:
+    def defer_indexes(self, name: str) -> None:
+        """Nothing to put off."""
+        with self._lock:
+            self._collection(name)
+
+    def optimize(self, name: str, on_progress: Progress = silent) -> None:
         """Nothing to build: every query is a scan."""
         with self._lock:
             self._collection(name)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import importlib.util
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -17,11 +17,13 @@ import samdb
 from samdb._version import __version__
 from samdb.core.ids import make_id
 from samdb.core.points import Condition, Payload, Point
+from samdb.core.tuning import TuningValue, tuning_of
 from samdb.errors import SamdbError, StoreError, StoreLayoutError
-from samdb.ports import VectorStore
-from samdb.stores.layout import META, LayoutParams, bank_spec, meta_spec, segments_spec
+from samdb.ports import Progress, VectorStore, silent
+from samdb.stores.layout import META, LayoutParams, all_specs, bank_spec, meta_spec, segments_spec
 
 _FILE = re.compile(r"m(\d{4})_(\w+)\.py")
+_AS_HELD: Mapping[str, TuningValue] = {}
 _FACT_ID = make_id("fact", "layout")
 
 
@@ -75,30 +77,36 @@ def pending(store: VectorStore, migrations: Sequence[Migration] | None = None) -
 
 
 def stored_params(store: VectorStore) -> LayoutParams | None:
-    """The model and vectors that the store is laid out for, or None for a new store."""
-    if META not in store.collections():
+    """The model, vectors and tuning that the store is laid out for, or None for a new store."""
+    fact = _fact(store)
+    if fact is None:
         return None
-    found = store.get(META, [_FACT_ID])
-    if not found:
-        return None
-    model, vectors = found[0].payload["model"], found[0].payload["vectors"]
+    model, vectors, tuning = fact["model"], fact["vectors"], fact.get("tuning", {})
     assert isinstance(vectors, dict)
-    return LayoutParams(str(model), {str(name): int(dim) for name, dim in vectors.items()})
+    assert isinstance(tuning, dict)
+    dims = {str(name): int(dim) for name, dim in vectors.items()}
+    return LayoutParams(str(model), dims, tuning_of(tuning))
 
 
 def migrate(
-    store: VectorStore, params: LayoutParams, migrations: Sequence[Migration] | None = None
+    store: VectorStore,
+    params: LayoutParams,
+    migrations: Sequence[Migration] | None = None,
+    *,
+    tuning: Mapping[str, TuningValue] = _AS_HELD,
+    on_progress: Progress = silent,
 ) -> list[str]:
     """Bring the store up to date for a model; a new store is laid out. Returns the names that were applied.
 
-    Vectors that the model gained since are added. Running it again does nothing.
+    Vectors that the model gained since are added, and the `tuning` is changed; what it does not name stays as
+    the store has it. Running it again does nothing. While the tuning changes nothing may write to the store.
 
     Raises StoreLayoutError when the store is newer or made for another model, StoreError when a migration
     fails; those before it stay applied and recorded, and the next run goes on from there.
     """
     known = load_migrations() if migrations is None else list(migrations)
     check_not_newer(store, known)
-    layout = _bind(store, params)
+    layout = _bind(store, params, tuning)
     done: list[str] = []
     for migration in pending(store, known):
         try:
@@ -113,13 +121,18 @@ def migrate(
         _record(store, migration)
         done.append(migration.name)
     _add_vectors(store, layout)
+    if _retune(store, layout, tuning, on_progress):
+        done.append("tuning")
     return done
 
 
 def check_layout(
-    store: VectorStore, model: str | None = None, migrations: Sequence[Migration] | None = None
+    store: VectorStore,
+    model: str | None = None,
+    migrations: Sequence[Migration] | None = None,
+    tuning: Mapping[str, TuningValue] = _AS_HELD,
 ) -> None:
-    """Raise StoreLayoutError unless the store's layout is this version's, and `model`'s when that is given.
+    """Raise StoreLayoutError unless the store's layout is this version's, and has the `model` and `tuning`.
 
     A new, empty store passes: `migrate` lays it out on the first ingest.
     """
@@ -134,8 +147,29 @@ def check_layout(
             "run `samdb store migrate`"
         )
     held = stored_params(store)
-    if model is not None and held is not None and held.model != model:
+    if held is None:
+        return
+    if model is not None and held.model != model:
         raise _other_model(store, held.model)
+    if _half_tuned(store):
+        raise StoreLayoutError(
+            f"the settings of the store at {store.address} were being changed when that was stopped: "
+            "run `samdb store migrate` to finish"
+        )
+    copying = list(store.scroll(META, (Condition("kind", "=", ("copy",)),)))
+    if copying:
+        source = copying[0].payload["source"]
+        raise StoreLayoutError(
+            f"the store at {store.address} is half a copy: finish it with "
+            f"`samdb store copy {source} {store.address}`"
+        )
+    wanted = held.tuning.changed(tuning)
+    if wanted != held.tuning:
+        change = wanted.differences(held.tuning)
+        raise StoreLayoutError(
+            f"the store at {store.address} has {held.tuning.differences(wanted)}, the settings ask for "
+            f"{change}: run `samdb store migrate --set {change}`, or leave them out of SAMDB_TUNING"
+        )
 
 
 def check_not_newer(store: VectorStore, migrations: Sequence[Migration]) -> None:
@@ -149,13 +183,14 @@ def check_not_newer(store: VectorStore, migrations: Sequence[Migration]) -> None
         )
 
 
-def _bind(store: VectorStore, params: LayoutParams) -> LayoutParams:
+def _bind(store: VectorStore, params: LayoutParams, tuning: Mapping[str, TuningValue]) -> LayoutParams:
     """Bind a new store to the model, or check that it is; gives the vectors held and the new ones."""
-    store.create_collection(meta_spec())
     held = stored_params(store)
     if held is None:
-        _write_fact(store, params)
-        return params
+        layout = replace(params, tuning=params.tuning.changed(tuning))
+        store.create_collection(meta_spec(layout.tuning))
+        _write_fact(store, layout)
+        return layout
     if held.model != params.model:
         raise _other_model(store, held.model)
     for name, dim in params.vectors.items():
@@ -164,7 +199,8 @@ def _bind(store: VectorStore, params: LayoutParams) -> LayoutParams:
                 f"the store at {store.address} holds {name!r} vectors of {held.vectors[name]} dimensions, "
                 f"not {dim}: ingest into another --store"
             )
-    return LayoutParams(held.model, {**held.vectors, **params.vectors})
+    store.create_collection(meta_spec(held.tuning))
+    return LayoutParams(held.model, {**held.vectors, **params.vectors}, held.tuning)
 
 
 def _add_vectors(store: VectorStore, layout: LayoutParams) -> None:
@@ -175,12 +211,38 @@ def _add_vectors(store: VectorStore, layout: LayoutParams) -> None:
         _write_fact(store, layout)
 
 
-def _write_fact(store: VectorStore, params: LayoutParams) -> None:
+def _retune(
+    store: VectorStore, layout: LayoutParams, tuning: Mapping[str, TuningValue], on_progress: Progress
+) -> bool:
+    """Change the tuning where that is asked for, or where it was stopped half-way; whether there was any."""
+    wanted = replace(layout, tuning=layout.tuning.changed(tuning))
+    if wanted.tuning == layout.tuning and not _half_tuned(store):
+        return False
+    # written first: whoever opens the store meanwhile is told, and a run without options finishes this one
+    _write_fact(store, wanted, half_tuned=True)
+    for spec in all_specs(wanted):
+        store.retune(spec, on_progress)
+    _write_fact(store, wanted)
+    return True
+
+
+def _half_tuned(store: VectorStore) -> bool:
+    return bool((_fact(store) or {}).get("half_tuned"))
+
+
+def _fact(store: VectorStore) -> Payload | None:
+    found = store.get(META, [_FACT_ID]) if META in store.collections() else []
+    return found[0].payload if found else None
+
+
+def _write_fact(store: VectorStore, params: LayoutParams, *, half_tuned: bool = False) -> None:
     payload: Payload = {
         "kind": "fact",
         "name": "layout",
         "model": params.model,
         "vectors": dict(params.vectors),
+        "tuning": dict(params.tuning.record()),
+        "half_tuned": half_tuned,
         "samdb_version": __version__,
     }
     store.upsert(META, [Point(_FACT_ID, {}, payload)])

@@ -14,6 +14,7 @@ def open_store(
     api_key: str | None = None,
     prefix: str = "",
     timeout_s: float = 30.0,
+    retry_s: float = 60.0,
     prefer_grpc: bool = True,
     grpc_port: int | None = None,
     tls_ca: Path | None = None,
@@ -22,7 +23,8 @@ def open_store(
     """Open the store at an address; all but the address matters to servers only.
 
     `memory:` is a new store that dies with the process; `http://host:6333` or `https://...` a Qdrant server
-    or cluster, whose gRPC port is one above unless given; all else a folder, created by the first
+    or cluster, whose gRPC port is one above unless given; all nodes of a cluster can be named, with commas
+    between them, so that another one is asked when one is away; all else a folder, created by the first
     ingest. `prefix` keeps several stores on one server apart.
 
     Raises ConfigError on an address that cannot be one, StoreUnavailableError when the server does not
@@ -37,7 +39,18 @@ def open_store(
         from samdb.stores.server import ServerStore
         from samdb.stores.server_connection import ServerAddress
 
-        server = ServerAddress(address, api_key, timeout_s, prefer_grpc, grpc_port, tls_ca, tls_verify)
+        url, *others = (part.strip() for part in address.split(","))
+        server = ServerAddress(
+            url,
+            api_key,
+            timeout_s,
+            retry_s,
+            prefer_grpc,
+            grpc_port,
+            tls_ca,
+            tls_verify,
+            tuple(others),
+        )
         return ServerStore(server, prefix)
     if not address or "://" in address:
         raise ConfigError(

@@ -9,14 +9,17 @@ from qdrant_client import QdrantClient, models
 
 from samdb.core.points import CollectionSpec, CollectionStatus, Hit, Payload, Point, Query, Where
 from samdb.core.vectors import Vector
-from samdb.errors import StoreError
+from samdb.errors import StoreError, StoreUnavailableError
+from samdb.ports import Progress, silent
 from samdb.stores import checks
 from samdb.stores.facets import facet_text, ordered
 from samdb.stores.filter_server import server_filter
 from samdb.stores.json_path import json_path
 from samdb.stores.server_collections import ServerCollections
 from samdb.stores.server_connection import ServerAddress, ServerConnection
+from samdb.stores.server_indexing import build_indexes, defer_indexes
 from samdb.stores.server_query import answer_all, plain, read_point, write_point, write_vectors
+from samdb.stores.server_rebuild import retune
 
 _PAGE = 1000
 _PAGE_WITH_VECTORS = 250
@@ -66,6 +69,14 @@ class ServerStore:
         self._check_open()
         self._collections.create(spec)
 
+    def retune(self, spec: CollectionSpec, on_progress: Progress = silent) -> None:
+        """Give the collection the tuning of `spec`: in place, or by a copy when its shards change.
+
+        Raises StoreError when something writes to it meanwhile.
+        """
+        self._alias(spec.name)
+        retune(self._connection, self._collections, spec, on_progress)
+
     def drop_collection(self, name: str) -> None:
         """Delete the collection with all its points, if it exists."""
         self._check_open()
@@ -75,10 +86,15 @@ class ServerStore:
         """Write points; the same id replaces. Raises StoreRejectedError and writes none if one is bad."""
         alias = self._alias(name)
         checks.check_points(self._collections.spec(name), points)
-        self._connection.call_each(
-            _batches(points, _BATCH),
-            lambda c, some: c.upsert(alias, [write_point(p) for p in some], wait=True),
-        )
+        for n_stored, some in zip(range(0, len(points), _BATCH), _batches(points, _BATCH), strict=True):
+            records = [write_point(p) for p in some]
+            try:
+                self._connection.call(lambda c: c.upsert(alias, records, wait=True))  # noqa: B023
+            except StoreUnavailableError as exc:
+                raise StoreUnavailableError(
+                    f"{exc}; {n_stored:,} of {len(points):,} points were stored in {name!r}: run the command "
+                    "again once the server answers, what is there already is only written once more"
+                ) from exc
 
     def set_payload(self, name: str, ids: Sequence[str], payload: Payload) -> None:
         """Set these payload keys on these points. Raises StoreRejectedError if one does not exist."""
@@ -182,14 +198,16 @@ class ServerStore:
         checks.check_queries(self._collections.spec(name), queries)
         return answer_all(self._connection, alias, queries)
 
-    def optimize(self, name: str) -> None:
-        """Ask for the vector indexes; the server builds them by itself, in the background."""
-        alias = self._alias(name)
-        if self._connection.call(lambda c: c.get_collection(alias)).status == models.CollectionStatus.GREY:
-            # after a restart the server waits for a first change before it goes on optimizing
-            physical = self._collections.physical_names()[name]
-            nudge = models.OptimizersConfigDiff()
-            self._connection.call(lambda c: c.update_collection(physical, optimizers_config=nudge))
+    def defer_indexes(self, name: str) -> None:
+        """Build no vector index until `optimize`; the server keeps to it when this process dies."""
+        self._alias(name)
+        defer_indexes(self._connection, self._collections.physical_names()[name])
+
+    def optimize(self, name: str, on_progress: Progress = silent) -> None:
+        """Let the server build the vector indexes, and wait for them."""
+        self._alias(name)
+        physical = self._collections.physical_names()[name]
+        build_indexes(self._connection, physical, self._collections.spec(name), on_progress)
 
     def flush(self, name: str) -> None:
         """Nothing to do: the server acknowledges a write only once it is in its log."""

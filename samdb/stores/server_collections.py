@@ -10,7 +10,7 @@ from qdrant_client import QdrantClient, models
 
 from samdb.core.points import CollectionSpec, IndexKind
 from samdb.errors import ConfigError, StoreLayoutError
-from samdb.stores import checks
+from samdb.stores import checks, server_tuning
 from samdb.stores.server_connection import ServerConnection
 from samdb.stores.server_errors import FOREIGN, already_exists, translate
 
@@ -63,7 +63,7 @@ class ServerCollections:
             physical = self.physical_names().get(name)
             if physical is None:
                 raise checks.no_collection(self._connection.shown, name)
-            self._specs[name] = replace(self._read(physical), name=name)
+            self._specs[name] = replace(self.read(physical), name=name)
         return self._specs[name]
 
     def forget(self, name: str) -> None:
@@ -81,7 +81,7 @@ class ServerCollections:
         if physical is None:
             physical = f"{self.alias(spec.name)}_v1"
             self._create_physical(physical, spec)
-        old = replace(self._read(physical), name=spec.name)
+        old = replace(self.read(physical), name=spec.name)
         merged = checks.merged_spec(self._connection.shown, old, spec)
         if set(merged.vectors) != set(old.vectors):
             new = ", ".join(sorted(set(merged.vectors) - set(old.vectors)))
@@ -89,12 +89,32 @@ class ServerCollections:
                 f"the server at {self._connection.shown} holds {physical!r} without the vectors {new}: "
                 "ingest into another --store"
             )
-        for key, kind in merged.indexes.items():
-            if key not in old.indexes:
-                self._index(physical, key, kind)
+        self._index(physical, old, merged)
         if fresh:
-            self._point_alias(physical, self.alias(spec.name))
+            self.point_alias(physical, self.alias(spec.name))
         self.forget(spec.name)
+
+    def ensure_physical(self, physical: str, spec: CollectionSpec) -> None:
+        """Create a collection and its indexes, without an alias; one left with other shards is made anew."""
+        self._create_physical(physical, spec)
+        held = self.read(physical)
+        if held.tuning.shards != spec.tuning.shards or held.vectors != spec.vectors:
+            self._connection.call(lambda c: c.delete_collection(physical))
+            self._create_physical(physical, spec)
+            held = self.read(physical)
+        self._index(physical, held, spec)
+
+    def next_version(self, physical: str) -> str:
+        """The name after a physical name: segments_v1 -> segments_v2."""
+        stem, _, number = physical.rpartition("_v")
+        return f"{stem}_v{int(number) + 1}"
+
+    def drop_others(self, name: str, physical: str) -> None:
+        """Delete a collection's versions that its alias does not name: what was replaced, or half-made."""
+        version = re.compile(rf"{re.escape(self.alias(name))}_v\d+")
+        found = [c.name for c in self._connection.call(lambda c: c.get_collections()).collections]
+        others = [other for other in found if version.fullmatch(other) and other != physical]
+        self._connection.call_each(others, lambda c, other: c.delete_collection(other))
 
     def drop(self, name: str) -> None:
         """Delete a collection, if it exists; its alias goes with it."""
@@ -103,17 +123,18 @@ class ServerCollections:
         self.forget(name)
 
     def _create_physical(self, physical: str, spec: CollectionSpec) -> None:
-        int8 = models.ScalarQuantizationConfig(type=models.ScalarType.INT8, quantile=0.99, always_ram=True)
-        vectors = {
-            name: models.VectorParams(size=dim, distance=models.Distance.COSINE)
-            for name, dim in spec.vectors.items()
-        }
+        tuning = spec.tuning
 
         def create(client: QdrantClient) -> None:
             client.create_collection(
                 physical,
-                vectors_config=vectors,
-                quantization_config=models.ScalarQuantization(scalar=int8) if spec.quantized else None,
+                vectors_config=server_tuning.vector_params(spec),
+                shard_number=tuning.shards,
+                replication_factor=tuning.replicas,
+                write_consistency_factor=tuning.write_consistency,
+                on_disk_payload=tuning.on_disk_payload,
+                hnsw_config=server_tuning.hnsw(tuning),
+                quantization_config=server_tuning.quantization(spec),
             )
 
         try:
@@ -123,22 +144,24 @@ class ServerCollections:
             if not already_exists(exc):
                 raise translate(self._connection.shown, exc) from exc
 
-    def _index(self, physical: str, key: str, kind: IndexKind) -> None:
-        schema = _INDEX_TYPES[kind]
-        self._connection.call(lambda c: c.create_payload_index(physical, key, field_schema=schema, wait=True))
+    def _index(self, physical: str, held: CollectionSpec, wanted: CollectionSpec) -> None:
+        missing = [(k, _INDEX_TYPES[kind]) for k, kind in wanted.indexes.items() if k not in held.indexes]
+        self._connection.call_each(
+            missing, lambda c, new: c.create_payload_index(physical, new[0], field_schema=new[1], wait=True)
+        )
 
-    def _point_alias(self, physical: str, alias: str) -> None:
+    def point_alias(self, physical: str, alias: str) -> None:
+        """Let an alias name a collection, in one step also when it names another one."""
         create = models.CreateAlias(collection_name=physical, alias_name=alias)
         operation = models.CreateAliasOperation(create_alias=create)
         self._connection.call(lambda c: c.update_collection_aliases([operation]))
 
-    def _read(self, physical: str) -> CollectionSpec:
+    def read(self, physical: str) -> CollectionSpec:
+        """The spec of a physical collection, as the server describes it."""
         info = self._connection.call(lambda c: c.get_collection(physical))
-        params = info.config.params.vectors
-        vectors = {n: p.size for n, p in params.items()} if isinstance(params, dict) else {}
         indexes = {
             key: _INDEX_KINDS[index.data_type.value]
             for key, index in info.payload_schema.items()
             if index.data_type.value in _INDEX_KINDS
         }
-        return CollectionSpec(physical, vectors, indexes, info.config.quantization_config is not None)
+        return server_tuning.read_spec(physical, info, indexes)

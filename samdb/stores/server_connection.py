@@ -6,15 +6,17 @@ import contextlib
 import logging
 import socket
 import ssl
+import threading
 import warnings
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 from qdrant_client import QdrantClient
 from tenacity import (
+    RetryCallState,
     Retrying,
     retry_if_exception,
     stop_after_attempt,
@@ -41,20 +43,25 @@ _OLDEST = (1, 12)
 class ServerAddress:
     """How to reach a server. `url` is http(s)://host[:port][/path]; REST's port is 6333 unless given.
 
-    `timeout_s` bounds one call, and how long a server that went away is waited for. `grpc_port` is REST's
-    port + 1 unless given, as Qdrant does by itself. `tls_ca` is a PEM file of the
-    authority that signed the server's certificate; `tls_verify` False trusts any certificate.
+    `others` are more nodes of the cluster, one of which is asked when the first does not answer.
+    `timeout_s` bounds one request, `retry_s` (the same unless given) how long it is repeated while the server
+    is away or busy. `grpc_port` is REST's port + 1 unless given, as Qdrant does by itself. `tls_ca` is a PEM
+    file of the authority that signed the server's certificate; `tls_verify` False trusts any certificate.
     """
 
     url: str
     api_key: str | None = None
     timeout_s: float = 30.0
+    retry_s: float | None = None
     prefer_grpc: bool = True
     grpc_port: int | None = None
     tls_ca: Path | None = None
     tls_verify: bool = True
+    others: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        for url in self.others:
+            replace(self, url=url, others=())
         parts = urlsplit(self.url)
         try:
             usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
@@ -82,28 +89,56 @@ class ServerAddress:
         """REST's port."""
         return urlsplit(self.url).port or 6333
 
+    def nodes(self) -> list[ServerAddress]:
+        """Each node by itself."""
+        return [replace(self, url=url, others=()) for url in (self.url, *self.others)]
+
 
 class ServerConnection:
     """A client that answers in samdb's errors and tries again what may succeed in a moment."""
 
     def __init__(self, address: ServerAddress) -> None:
-        """Connect. Raises StoreUnavailableError when no Qdrant server answers there."""
-        self._address = address
-        self._client = _client(address, grpc=False)
-        self.uses_grpc = False
-        # a server that is not there is reported at once; one that goes away for a restart is waited for
-        self._stop: StopBaseT = stop_after_attempt(_FIRST_ATTEMPTS)
-        try:
-            self._connect()
-            self._stop = stop_after_delay(address.timeout_s)
-        except BaseException:
-            self._client.close()
-            raise
+        """Connect to the first node that answers. Raises StoreUnavailableError when none does."""
+        self._nodes = address.nodes()
+        self._retry_s = address.timeout_s if address.retry_s is None else address.retry_s
+        self._lock = threading.Lock()
+        self._lines: dict[int, _Line] = {}
+        self._at = 0
+        errors: list[StoreError] = []
+        for at, node in enumerate(self._nodes):
+            try:
+                self._lines[at] = _Line(node)
+            except StoreUnavailableError as exc:
+                errors.append(exc)
+            else:
+                self._at = at
+                return
+        raise errors[0]
+
+    @property
+    def address(self) -> ServerAddress:
+        """The node that is asked now."""
+        return self._nodes[self._at]
+
+    @property
+    def nodes(self) -> list[ServerAddress]:
+        """All nodes that were named."""
+        return self._nodes
+
+    @property
+    def uses_grpc(self) -> bool:
+        """Whether the node that is asked now is asked over gRPC."""
+        return self._lines[self._at].uses_grpc
 
     @property
     def shown(self) -> str:
         """The address for messages."""
-        return self._address.shown
+        return self.address.shown
+
+    @property
+    def timeout_s(self) -> float:
+        """Time-out of one request."""
+        return self.address.timeout_s
 
     def call(self, ask: Callable[[QdrantClient], _T]) -> _T:
         """What `ask` answers, or a StoreError of the kind that `server_errors.translate` chooses."""
@@ -118,35 +153,75 @@ class ServerConnection:
 
     def call_raw(self, ask: Callable[[QdrantClient], _T]) -> _T:
         """As `call`, but the client's own errors come through."""
-        tries = Retrying(
-            retry=retry_if_exception(is_transient),
-            stop=self._stop,
-            wait=wait_random_exponential(multiplier=0.1, max=2.0),
-            reraise=True,
-        )
-        return tries(ask, self._client)
+        asked = self._at
+
+        def once() -> _T:
+            nonlocal asked
+            asked = self._at
+            return ask(self._lines[asked].client)
+
+        return _retrying(stop_after_delay(self._retry_s), lambda _: self._turn(asked))(once)
 
     def _call_one(self, item: _B, ask: Callable[[QdrantClient, _B], _T]) -> _T:
         return self.call(lambda c: ask(c, item))
 
     def close(self) -> None:
-        """Let go of the connection."""
-        self._client.close()
+        """Let go of the connections."""
+        for line in self._lines.values():
+            line.client.close()
+
+    def _turn(self, failed: int) -> None:
+        """Ask another node from now on, if one answers, and no other thread has turned already."""
+        with self._lock:
+            for step in range(1, len(self._nodes)) if self._at == failed else ():
+                other = (failed + step) % len(self._nodes)
+                try:
+                    if other not in self._lines:
+                        self._lines[other] = _Line(self._nodes[other], attempts=1)
+                    self._lines[other].client.info()
+                except (StoreError, *FOREIGN) as exc:
+                    _LOG.debug("no answer from %s: %s", self._nodes[other].shown, type(exc).__name__)
+                else:
+                    self._at = other
+                    return
+
+
+class _Line:
+    """The client of one node, with gRPC if that answers."""
+
+    def __init__(self, address: ServerAddress, attempts: int = _FIRST_ATTEMPTS) -> None:
+        # a server that is not there is reported at once; one that goes away for a restart is waited for
+        self._stop = stop_after_attempt(attempts)
+        self._address = address
+        self.client = _client(address, grpc=False)
+        self.uses_grpc = False
+        try:
+            self._connect()
+        except BaseException:
+            self.client.close()
+            raise
+
+    def _ask(self, ask: Callable[[QdrantClient], _T]) -> _T:
+        try:
+            return _retrying(self._stop, lambda _: None)(ask, self.client)
+        except FOREIGN as exc:
+            raise translate(self._address.shown, exc) from exc
 
     def _connect(self) -> None:
+        shown = self._address.shown
         try:
-            version = self.call(lambda c: c.info()).version
+            version = self._ask(lambda c: c.info()).version
         except (StoreUnavailableError, StoreRejectedError):
             raise
         except StoreError as exc:
             raise StoreUnavailableError(
-                f"what answers at {self.shown} is no Qdrant server: check --store / SAMDB_STORE"
+                f"what answers at {shown} is no Qdrant server: check --store / SAMDB_STORE"
             ) from exc
-        self.call(lambda c: c.get_aliases())  # the first call that needs the key
+        self._ask(lambda c: c.get_aliases())  # the first call that needs the key
         numbers = tuple(int(n) for n in version.split("-")[0].split(".")[:2] if n.isdigit())
         if numbers < _OLDEST:
             raise StoreUnavailableError(
-                f"the Qdrant server at {self.shown} is version {version}: samdb needs 1.12 or newer, "
+                f"the Qdrant server at {shown} is version {version}: samdb needs 1.12 or newer, "
                 "upgrade it with `docker compose pull && docker compose up -d`"
             )
         if self._address.prefer_grpc:
@@ -163,13 +238,23 @@ class ServerConnection:
             same = client.info().version == version
             client.get_aliases()
         except FOREIGN as exc:
-            _LOG.debug("no gRPC at %s: %s", self.shown, type(exc).__name__)
+            _LOG.debug("no gRPC at %s: %s", address.shown, type(exc).__name__)
             same = False
         if same:
-            self._client.close()
-            self._client, self.uses_grpc = client, True
+            self.client.close()
+            self.client, self.uses_grpc = client, True
         else:
             client.close()
+
+
+def _retrying(stop: StopBaseT, between: Callable[[RetryCallState], None]) -> Retrying:
+    return Retrying(
+        retry=retry_if_exception(is_transient),
+        stop=stop,
+        wait=wait_random_exponential(multiplier=0.1, max=2.0),
+        before_sleep=between,
+        reraise=True,
+    )
 
 
 def _client(address: ServerAddress, *, grpc: bool) -> QdrantClient:

@@ -9,7 +9,13 @@ import httpx
 from qdrant_client.common.client_exceptions import QdrantException, ResourceExhaustedResponse
 from qdrant_client.http.exceptions import ApiException, ResponseHandlingException, UnexpectedResponse
 
-from samdb.errors import StoreError, StoreLayoutError, StoreRejectedError, StoreUnavailableError
+from samdb.errors import (
+    StoreAccessError,
+    StoreError,
+    StoreLayoutError,
+    StoreRejectedError,
+    StoreUnavailableError,
+)
 
 #: every class that the client raises by itself; a test holds this against the client's modules
 FOREIGN = (ApiException, QdrantException, grpc.RpcError, httpx.HTTPError, OSError)
@@ -18,15 +24,35 @@ _BUSY_HTTP = frozenset({408, 429, 502, 503, 504})
 _BUSY_GRPC = frozenset(
     {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.RESOURCE_EXHAUSTED}
 )
+#: what a cluster says, as an inner error, while a node is away, a shard moves or a leader is chosen
+_SETTLING = (
+    "replica",
+    "shard transfer",
+    "consensus",
+    "raft",
+    "transport error",
+    "tcp connect",
+    "connection refused",
+    "connection reset",
+    "connection closed",
+    "timed out",
+    "timeout",
+    "unavailable",
+    "peer",
+)
+_INNER_GRPC = frozenset(
+    {grpc.StatusCode.INTERNAL, grpc.StatusCode.ABORTED, grpc.StatusCode.CANCELLED, grpc.StatusCode.UNKNOWN}
+)
 _KEY_GRPC = frozenset({grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED})
 
 
 def is_transient(exc: BaseException) -> bool:
     """Whether the same call may succeed in a moment. All calls of the store can be repeated safely."""
     if isinstance(exc, grpc.RpcError):
-        return _grpc_code(exc) in _BUSY_GRPC
+        code = _grpc_code(exc)
+        return code in _BUSY_GRPC or (code in _INNER_GRPC and _is_settling(_detail(exc)))
     if isinstance(exc, UnexpectedResponse):
-        return exc.status_code in _BUSY_HTTP
+        return exc.status_code in _BUSY_HTTP or (exc.status_code == 500 and _is_settling(_detail(exc)))
     if isinstance(exc, ResponseHandlingException):
         return isinstance(exc.source, (httpx.TransportError, OSError)) and not _is_certificate(
             str(exc.source)
@@ -72,7 +98,12 @@ def already_exists(exc: BaseException) -> bool:
 
 
 def _key_refused(address: str) -> StoreError:
-    return StoreRejectedError(f"the server at {address} refused the API key: check SAMDB_API_KEY")
+    return StoreAccessError(f"the server at {address} refused the API key: check SAMDB_API_KEY")
+
+
+def _is_settling(text: str) -> bool:
+    lowered = text.lower()
+    return any(sign in lowered for sign in _SETTLING) and "no space left" not in lowered
 
 
 def _is_refusal(exc: BaseException) -> bool:

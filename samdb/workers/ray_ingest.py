@@ -128,6 +128,7 @@ def ingest_with(
             for done in members.stop():
                 driver.take(done)
             raise
+    writing.tally.refuse(writer.refused)
     return make_report(
         job.dataset.name,
         writing.tally,

@@ -186,7 +186,10 @@ class Worker:
         before = writer.n_removed
         if image.write is not None:
             writer.write(image.write)
-        self._answer(replace(image, write=None), writer.n_removed - before)
+        refused = [text for image_id, text in writer.refused if image_id == image.image_id]
+        problems, n_segments = (*image.problems, *refused), image.n_segments - len(refused)
+        image = replace(image, write=None, problems=problems, n_segments=n_segments)
+        self._answer(image, writer.n_removed - before)
 
     def _answer(self, image: Finished | Pause, n_removed: int = 0) -> None:
         if isinstance(image, Pause):
