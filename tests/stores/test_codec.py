@@ -14,7 +14,7 @@ from samdb.core.sample import Attribute
 from samdb.core.segment import Segment
 from samdb.errors import StoreError
 from samdb.ports import VectorStore
-from samdb.stores.codec import RESERVED, point_to_segment, segment_to_point
+from samdb.stores.codec import RELABELLED, RESERVED, point_to_segment, segment_to_point
 from samdb.stores.layout import SEGMENTS, LayoutParams
 from samdb.stores.migrate import migrate
 from tests.stores.worlds import uid, vec
@@ -95,8 +95,9 @@ def test_attributes_cannot_overwrite_what_samdb_writes() -> None:
 
 
 def test_every_reserved_key_is_one_that_is_written() -> None:
-    # what a head marks is written by who projects
-    assert {*segment_to_point(replace(FULL, attributes={})).payload, HEAD_KEY} == RESERVED
+    # what a head marks is written by who projects, what a person renamed by who relabels
+    written = segment_to_point(replace(FULL, attributes={})).payload
+    assert {*written, HEAD_KEY, RELABELLED} == RESERVED
 
 
 def test_a_point_that_is_no_segment_says_so() -> None:
