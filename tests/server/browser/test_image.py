@@ -5,9 +5,10 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
 
 import pytest
+from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
 from samdb.core.boxes import Box
@@ -171,6 +172,32 @@ def test_an_uploaded_image_is_searched_with(visit: Visit, shapes: Shapes, way: s
     expect(page.locator(".hint")).to_contain_text("will not work for others")
 
 
+def test_the_chip_of_an_example_shows_its_place_also_in_a_large_image(
+    visit: Visit, shapes: Shapes, tmp_path: Path, expected_noise: list[str]
+) -> None:
+    expected_noise.append("willReadFrequently")  # the test itself looks at the canvas again and again
+    large = tmp_path / "large.png"
+    with Image.open(shapes.photo("val", 100)) as photo:
+        photo.resize((10 * photo.width, 10 * photo.height)).save(large)
+    page = visit()
+    page.locator("#file").set_input_files(large)
+    expect(page.locator(".image-title")).to_have_text("large.png")
+    opened(page)
+    expect(page.locator(".image-split")).to_contain_text("2400 × 1800 px")
+    drag(page, boxes_of(100)["disc"])
+    page.get_by_role("button", name="Find similar").click()
+    expect(page.locator(".card").first).to_be_visible()
+    page.reload()  # now without the outline that SAM gave
+    expect(page.locator(".card").first).to_be_visible()
+    page.wait_for_function(_MIDDLE + "[3] > 0")
+    red, green, blue, _ = page.evaluate(_MIDDLE.replace("() => ", "() => [...") + "]")
+    assert red > 150 > max(green, blue)
+
+
+# the colour in the middle of an example's chip
+_MIDDLE = "() => document.querySelector('.example canvas').getContext('2d').getImageData(72, 72, 1, 1).data"
+
+
 # a file from outside, as the browser hands it over
 _GIVE_FILE = """([way, text]) => {
   const bytes = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
@@ -182,7 +209,7 @@ _GIVE_FILE = """([way, text]) => {
 
 
 def test_a_file_that_is_no_image_is_refused_in_words(
-    visit: Visit, expected_noise: list[str], tmp_path: Any
+    visit: Visit, expected_noise: list[str], tmp_path: Path
 ) -> None:
     expected_noise.append("Failed to load resource.*4[0-9][0-9]")
     wrong = tmp_path / "wrong.png"

@@ -1,10 +1,11 @@
 // An example of a search as a small picture with a way out.
 
-import { cropUrl, imageUrl, uploadUrl } from "./api.js";
+import { cropUrl, get, imageUrl, uploadUrl } from "./api.js";
 import { h } from "./dom.js";
 import { icon } from "./icons.js";
 import { polygonPath } from "./geometry.js";
 import { href, textExample } from "./route.js";
+import { knownUpload } from "./uploads.js";
 
 const SIDE = 72;
 /** Masks that SAM gave in this visit, by the example's text: [[x, y, ...]]; their chips show the outline. */
@@ -26,34 +27,40 @@ function picture(example, text) {
   const uploaded = example.upload_id !== undefined;
   const to = href({ view: uploaded ? "upload" : "image", id: uploaded ? example.upload_id : example.image_key });
   const canvas = h("canvas", { width: 2 * SIDE, height: 2 * SIDE, role: "img", "aria-label": uploaded ? "Part of an uploaded image" : "Part of an image" });
-  drawPart(canvas, example, outlines.get(text), uploaded ? uploadUrl(example.upload_id, 1280) : imageUrl(example.image_key, 1280));
+  drawPart(canvas, example, outlines.get(text)).catch(() => canvas.setAttribute("aria-label", "An image that is not there any more"));
   return h("a", { href: to, title: "Open its image" }, canvas);
 }
 
+/** How wide the upright image is, whose pixels boxes and points are in; null where nobody knows. */
+async function widthOf(example) {
+  if (example.mask) return example.mask.size[1];
+  if (example.upload_id) return knownUpload(example.upload_id)?.width ?? null;
+  return (await get(`/api/images/${encodeURIComponent(example.image_key)}`)).width;
+}
+
 /** Draw the part of an image that an example means, as the server's crops do: context around, an outline. */
-function drawPart(canvas, example, polygons, url) {
+async function drawPart(canvas, example, polygons) {
+  const width = await widthOf(example);
   const image = new Image();
-  image.onload = () => {
-    // the outline knows how large the upright image is only through the mask; boxes are in its pixels, too
-    const scale = Math.min(1, 1280 / Math.max(...(example.mask?.size ?? [image.naturalHeight, image.naturalWidth])));
-    const box = extent(example, polygons, image, scale);
-    const side = 1.6 * Math.max(box[2] - box[0], box[3] - box[1], 24);
-    const [x, y] = [(box[0] + box[2] - side) / 2, (box[1] + box[3] - side) / 2];
-    const g = canvas.getContext("2d");
-    const k = canvas.width / side;
-    g.setTransform(k, 0, 0, k, -x * k, -y * k);
-    g.drawImage(image, 0, 0, image.naturalWidth / scale, image.naturalHeight / scale);
-    g.strokeStyle = "#fff";
-    g.lineWidth = 3 / k;
-    if (polygons) g.stroke(polygonPath(polygons));
-    else if (example.box_xyxy) g.strokeRect(box[0], box[1], box[2] - box[0], box[3] - box[1]);
-    else if (example.point_xy) {
-      g.beginPath();
-      g.arc(...example.point_xy, 7 / k, 0, 2 * Math.PI);
-      g.stroke();
-    }
-  };
-  image.src = url;
+  image.src = example.upload_id ? uploadUrl(example.upload_id, 1600) : imageUrl(example.image_key, 1600);
+  await image.decode();
+  const scale = width ? image.naturalWidth / width : 1;
+  const box = extent(example, polygons, image, scale);
+  const side = 1.6 * Math.max(box[2] - box[0], box[3] - box[1], 24);
+  const [x, y] = [(box[0] + box[2] - side) / 2, (box[1] + box[3] - side) / 2];
+  const g = canvas.getContext("2d");
+  const k = canvas.width / side;
+  g.setTransform(k, 0, 0, k, -x * k, -y * k);
+  g.drawImage(image, 0, 0, image.naturalWidth / scale, image.naturalHeight / scale);
+  g.strokeStyle = "#fff";
+  g.lineWidth = 3 / k;
+  if (polygons) g.stroke(polygonPath(polygons));
+  else if (example.box_xyxy) g.strokeRect(box[0], box[1], box[2] - box[0], box[3] - box[1]);
+  else if (example.point_xy) {
+    g.beginPath();
+    g.arc(...example.point_xy, 7 / k, 0, 2 * Math.PI);
+    g.stroke();
+  }
 }
 
 function extent(example, polygons, image, scale) {

@@ -2,6 +2,7 @@
 
 import { isAbort } from "./api.js";
 import { fill, h } from "./dom.js";
+import { keep, kept } from "./kept.js";
 import { errorState } from "./talk.js";
 
 /**
@@ -153,10 +154,10 @@ function sizeControl(kind) {
   const [usual, least, most] = SIZES[kind];
   const slider = h("input", { type: "range", min: least, max: most, step: 8, "aria-label": "Size of the pictures", title: "Size of the pictures" });
   const show = () => document.documentElement.style.setProperty(`--${kind}-size`, `${slider.value}px`);
-  slider.value = localStorage.getItem(`samdb.${kind}`) ?? usual;
+  slider.value = kept(kind) ?? usual;
   slider.addEventListener("input", () => {
     show();
-    localStorage.setItem(`samdb.${kind}`, slider.value);
+    keep(kind, slider.value);
   });
   show();
   return slider;

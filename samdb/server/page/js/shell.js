@@ -4,9 +4,11 @@ import { ApiError, call, info } from "./api.js";
 import { count, fill, h, number, typing } from "./dom.js";
 import { showHelp } from "./help.js";
 import { icon } from "./icons.js";
+import { keep } from "./kept.js";
 import { undoLast } from "./labels.js";
 import { go, href } from "./route.js";
 import { toast, working } from "./talk.js";
+import { rememberUpload } from "./uploads.js";
 
 const TABS = [["browse", "Browse", "b"], ["search", "Search", "s"], ["bank", "Bank", "k"], ["map", "Map", "m"]];
 const THEMES = ["auto", "light", "dark"];
@@ -70,11 +72,7 @@ function themeButton() {
     const next = THEMES[(THEMES.indexOf(document.documentElement.dataset.theme ?? "auto") + 1) % THEMES.length];
     if (next === "auto") delete document.documentElement.dataset.theme;
     else document.documentElement.dataset.theme = next;
-    try {
-      localStorage.setItem("samdb.theme", next);
-    } catch {
-      // not kept, but shown
-    }
+    keep("theme", next);
     show();
     window.dispatchEvent(new Event("samdb:theme"));
   });
@@ -101,15 +99,6 @@ export async function upload(file) {
   } finally {
     work.stop();
   }
-}
-
-function rememberUpload(told) {
-  sessionStorage.setItem(`samdb.upload.${told.upload_id}`, JSON.stringify(told));
-}
-
-/** What is known of an upload of this tab: {upload_id, width, height, name}; null for another's. */
-export function knownUpload(id) {
-  return JSON.parse(sessionStorage.getItem(`samdb.upload.${id}`) ?? "null");
 }
 
 function listenForFiles() {
