@@ -133,7 +133,12 @@ class RayWorld:
 
     def running(self) -> list[int]:
         """The processes of workers that run."""
-        return [pid for path in self.pids.iterdir() if _runs(pid := int(path.name))]
+        return running(self.pids)
+
+
+def running(pids: Path) -> list[int]:
+    """The processes noted in a folder that run."""
+    return [pid for path in pids.iterdir() if _runs(pid := int(path.name))]
 
 
 def _runs(pid: int) -> bool:
