@@ -20,7 +20,8 @@ _FILE = _REPOSITORY / "docker-compose.yml"
 @pytest.fixture
 def services() -> dict[str, dict[str, object]]:
     document = yaml.safe_load(_FILE.read_text(encoding="utf-8"))
-    assert set(document["volumes"]) == {"qdrant_storage", "samdb_cache"}
+    nodes = {f"qdrant_storage_{i}" for i in (1, 2, 3)}
+    assert set(document["volumes"]) == {"qdrant_storage", "samdb_cache", *nodes}
     return cast(dict[str, dict[str, object]], document["services"])
 
 
@@ -58,6 +59,25 @@ def test_the_worker_ingests_into_the_server_once_it_is_healthy(
     assert "${DATASET:-./dataset}:/data:ro" in volumes
     assert "samdb_cache:/cache" in volumes
     assert cast(list[str], worker["command"])[-1].endswith("samdb ingest /data")
+
+
+@pytest.mark.parametrize("i", [1, 2, 3])
+def test_a_cluster_has_three_nodes_on_this_machine_only(
+    services: dict[str, dict[str, object]], i: int
+) -> None:
+    node = services[f"qdrant-{i}"]
+    assert (node["image"], node["profiles"]) == (services["qdrant"]["image"], ["cluster"])
+    assert node["healthcheck"] == services["qdrant"]["healthcheck"]
+    assert node["volumes"] == [f"qdrant_storage_{i}:/qdrant/storage"]
+    assert node["ports"] == [f"127.0.0.1:63{3 + i}3:6333", f"127.0.0.1:63{3 + i}4:6334"]
+    environment = cast(dict[str, str | None], node["environment"])
+    assert environment["QDRANT__CLUSTER__ENABLED"] == "true"
+    assert environment["QDRANT__SERVICE__API_KEY"] is None
+    command = cast(list[str], node["command"])
+    assert command[:3] == ["./qdrant", "--uri", f"http://qdrant-{i}:6335"]
+    # the first node is the one that the others ask for the cluster
+    assert command[3:] == ([] if i == 1 else ["--bootstrap", "http://qdrant-1:6335"])
+    assert ("depends_on" in node) == (i != 1)
 
 
 @pytest.mark.server
