@@ -29,6 +29,12 @@ class SamWorker:
         self._under_way: Counter[str] = Counter()
         self._usual_s = 1.0
 
+    @property
+    def under_way(self) -> int:
+        """Jobs that run or wait."""
+        with self._lock:
+            return self._under_way.total()
+
     def run(self, client: str, job: Callable[[], _T]) -> _T:
         """The job's answer, when its turn has come. Raises ApiError 503 when too many wait already."""
         with self._lock:
