@@ -54,9 +54,9 @@ def variables(checkpoint: Path) -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def server(
-    shapes: Shapes, variables: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+    chromium: str, shapes: Shapes, variables: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Served]:
-    """A server on a store with many images; tests that change something undo it."""
+    """A server on a store with many images, made only for a browser; who changes something undoes it."""
     folder = tmp_path_factory.mktemp("served")
     copy_store(shapes.store, folder / "store")
     build_world(folder / "store")
