@@ -7,6 +7,7 @@ import re
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Final
 
 import numpy as np
 
@@ -14,15 +15,28 @@ from samdb.core.points import CollectionSpec, PayloadValue, Point, Query, Where
 from samdb.core.vectors import Vector
 from samdb.errors import StoreLayoutError, StoreRejectedError
 
+_CANONICAL: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_HARMLESS: Final = frozenset({str, int, bool, type(None)})
+
 
 def check_points(spec: CollectionSpec, points: Iterable[Point]) -> None:
     """Raise StoreRejectedError, naming the point, unless all can be stored in the collection."""
+    owners: dict[str, list[Point]] = {}
     for point in points:
         check_ids((point.id,))
         for name, vector in point.vectors.items():
-            _check_vector(spec, f"point {point.id}", name, vector)
+            if vector.shape != (spec.vectors.get(name),):
+                _check_vector(spec, f"point {point.id}", name, vector)
+            owners.setdefault(name, []).append(point)
         for key, value in point.payload.items():
-            _check_payload(f"point {point.id}", key, value)
+            # most values are of these; a bulk load has two dozen of them in every point
+            if type(value) not in _HARMLESS:
+                _check_payload(f"point {point.id}", key, value)
+    for name, having in owners.items():
+        # all norms at once: a fifth of the time of one by one
+        norms = np.linalg.norm(np.stack([p.vectors[name] for p in having]), axis=1)
+        for i in np.flatnonzero(~(np.isfinite(norms) & (norms > 0.0))):
+            _check_vector(spec, f"point {having[i].id}", name, having[i].vectors[name])
 
 
 def check_payload(name: str, payload: Mapping[str, PayloadValue]) -> None:
@@ -65,6 +79,8 @@ def check_indexed(spec: CollectionSpec, key: str) -> None:
 def check_ids(ids: Iterable[str]) -> None:
     """Raise StoreRejectedError unless all ids are uuids in their canonical text form."""
     for point_id in ids:
+        if type(point_id) is str and _CANONICAL.fullmatch(point_id):
+            continue
         try:
             canonical = str(uuid.UUID(point_id))
         except (ValueError, AttributeError, TypeError) as exc:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Final, cast, get_args
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, get_args
 
 from samdb.core.boxes import Box
 from samdb.core.head import HEAD_KEY
@@ -16,39 +16,46 @@ from samdb.errors import StoreError
 #: the payload key under which a segment that was renamed by hand keeps what it was before
 RELABELLED: Final = "relabelled"
 
+_TEXT, _NUMBER, _LIST = (str,), (int, float), (list, tuple)
+_NONE = (type(None),)
+# what samdb itself writes and of what kind it is
+_KINDS: Final[Mapping[str, tuple[type, ...]]] = {
+    "dataset": _TEXT,
+    "split": _TEXT,
+    "image_id": _TEXT,
+    "class_name": _TEXT + _NONE,
+    "source_category": _TEXT + _NONE,
+    "label_source": _TEXT,
+    "label_id": _TEXT + _NONE,
+    "label_box_xyxy": _LIST + _NONE,
+    "granularity": _TEXT,
+    "parent_id": _TEXT + _NONE,
+    "prompt_kind": _TEXT,
+    "area_px": _NUMBER,
+    "box_xyxy": _LIST,
+    "mask_size_hw": _LIST,
+    "mask_counts": _TEXT,
+    "predicted_iou": _NUMBER,
+    "stability_score": _NUMBER,
+    "model": _TEXT,
+    "run": _TEXT,
+    "flags": _LIST + _NONE,
+}
 #: payload keys that samdb itself writes; an attribute of the same name is stored under `attr_` + name
-RESERVED: Final = frozenset(
-    {
-        "dataset",
-        "split",
-        "image_id",
-        "class_name",
-        "source_category",
-        "label_source",
-        "label_id",
-        "label_box_xyxy",
-        "granularity",
-        "parent_id",
-        "prompt_kind",
-        "area_px",
-        "box_xyxy",
-        "mask_size_hw",
-        "mask_counts",
-        "predicted_iou",
-        "stability_score",
-        "model",
-        "run",
-        "flags",
-        HEAD_KEY,
-        RELABELLED,
-    }
-)
+RESERVED: Final = frozenset({*_KINDS, HEAD_KEY, RELABELLED})
 _PREFIX: Final = "attr_"
+# the words that a payload may hold, by themselves: what is looked up is of the right type
+_GRANULARITIES: Final[Mapping[str, Granularity]] = {g: g for g in get_args(Granularity)}
+_PROMPT_KINDS: Final[Mapping[str, PromptKind]] = {k: k for k in get_args(PromptKind)}
+_LABEL_SOURCES: Final[Mapping[str, LabelSource]] = {s: s for s in get_args(LabelSource)}
+_OPTIONAL: Final = ("class_name", "source_category", "label_id", "label_box_xyxy", "parent_id")
 
 
 def segment_to_point(segment: Segment) -> Point:
     """The point that stores a segment; what is None is left out, so that `key!=value` finds it."""
+    box = segment.label_box_xyxy
     payload: dict[str, PayloadValue] = {
+        **{_stored_name(name): value for name, value in segment.attributes.items()},
         "dataset": segment.dataset,
         "split": segment.split,
         "image_id": segment.image_id,
@@ -56,23 +63,24 @@ def segment_to_point(segment: Segment) -> Point:
         "source_category": segment.source_category,
         "label_source": segment.label_source,
         "label_id": segment.label_id,
-        "label_box_xyxy": segment.label_box_xyxy,
+        "label_box_xyxy": None if box is None else list(box),
         "granularity": segment.granularity,
         "parent_id": segment.parent_id,
         "prompt_kind": segment.prompt_kind,
         "area_px": segment.area_px,
-        "box_xyxy": segment.box_xyxy,
-        "mask_size_hw": segment.mask.size_hw,
+        "box_xyxy": list(segment.box_xyxy),
+        "mask_size_hw": list(segment.mask.size_hw),
         "mask_counts": segment.mask.counts,
         "predicted_iou": segment.predicted_iou,
         "stability_score": segment.stability_score,
         "model": segment.model,
         "run": segment.run,
-        "flags": segment.flags,
+        "flags": list(segment.flags),
     }
-    stored = {key: list(v) if isinstance(v, tuple) else v for key, v in payload.items() if v is not None}
-    attributes = {_stored_name(name): value for name, value in segment.attributes.items()}
-    return Point(segment.segment_id, dict(segment.embeddings), {**attributes, **stored})
+    for key in _OPTIONAL:
+        if payload[key] is None:
+            del payload[key]
+    return Point(segment.segment_id, dict(segment.embeddings), payload)
 
 
 def point_to_segment(point: Point) -> Segment:
@@ -80,31 +88,34 @@ def point_to_segment(point: Point) -> Segment:
 
     Raises StoreError when the point is no whole segment.
     """
-    payload = point.payload
     try:
+        attributes = _checked(point.payload)
+        p: dict[str, Any] = dict(point.payload)
+        label_box = p.get("label_box_xyxy")
+        height, width = p["mask_size_hw"]
         return Segment(
             segment_id=point.id,
-            dataset=_text(payload, "dataset"),
-            split=_text(payload, "split"),
-            image_id=_text(payload, "image_id"),
-            mask=Rle(_size(payload), _text(payload, "mask_counts")),
-            box_xyxy=_box(payload["box_xyxy"]),
-            area_px=int(_number(payload, "area_px")),
-            granularity=cast(Granularity, _one_of(payload, "granularity", get_args(Granularity))),
-            prompt_kind=cast(PromptKind, _one_of(payload, "prompt_kind", get_args(PromptKind))),
-            predicted_iou=_number(payload, "predicted_iou"),
-            stability_score=_number(payload, "stability_score"),
-            model=_text(payload, "model"),
-            run=_text(payload, "run"),
+            dataset=p["dataset"],
+            split=p["split"],
+            image_id=p["image_id"],
+            mask=Rle((int(height), int(width)), p["mask_counts"]),
+            box_xyxy=_box(p["box_xyxy"]),
+            area_px=int(p["area_px"]),
+            granularity=_GRANULARITIES[p["granularity"]],
+            prompt_kind=_PROMPT_KINDS[p["prompt_kind"]],
+            predicted_iou=float(p["predicted_iou"]),
+            stability_score=float(p["stability_score"]),
+            model=p["model"],
+            run=p["run"],
             embeddings=dict(point.vectors),
-            class_name=_text_or_none(payload, "class_name"),
-            source_category=_text_or_none(payload, "source_category"),
-            label_source=cast(LabelSource, _one_of(payload, "label_source", get_args(LabelSource))),
-            label_id=_text_or_none(payload, "label_id"),
-            label_box_xyxy=_box(payload["label_box_xyxy"]) if payload.get("label_box_xyxy") else None,
-            parent_id=_text_or_none(payload, "parent_id"),
-            attributes=_attributes(payload),
-            flags=_texts(payload.get("flags")),
+            class_name=p.get("class_name"),
+            source_category=p.get("source_category"),
+            label_source=_LABEL_SOURCES[p["label_source"]],
+            label_id=p.get("label_id"),
+            label_box_xyxy=_box(label_box) if label_box else None,
+            parent_id=p.get("parent_id"),
+            attributes=attributes,
+            flags=tuple(map(str, p.get("flags") or ())),
         )
     except (KeyError, TypeError, ValueError) as exc:
         raise StoreError(
@@ -117,57 +128,21 @@ def _stored_name(attribute: str) -> str:
     return _PREFIX + attribute if attribute in RESERVED or attribute.startswith(_PREFIX) else attribute
 
 
-def _attributes(payload: Payload) -> dict[str, Attribute]:
-    return {
-        key.removeprefix(_PREFIX): value
-        for key, value in payload.items()
-        if key not in RESERVED and isinstance(value, (str, bool, int, float))
-    }
+def _checked(payload: Payload) -> dict[str, Attribute]:
+    """The attributes among a payload. Raises TypeError when one of samdb's own keys holds what it cannot.
+
+    One pass over the keys: a search does this for every hit.
+    """
+    attributes: dict[str, Attribute] = {}
+    for key, value in payload.items():
+        if key in _KINDS:
+            if not isinstance(value, _KINDS[key]):
+                raise TypeError(f"{key} is {value!r}")
+        elif isinstance(value, (str, bool, int, float)) and key not in RESERVED:
+            attributes[key.removeprefix(_PREFIX)] = value
+    return attributes
 
 
-def _text(payload: Payload, key: str) -> str:
-    value = payload[key]
-    if not isinstance(value, str):
-        raise TypeError(f"{key} is {value!r}")
-    return value
-
-
-def _text_or_none(payload: Payload, key: str) -> str | None:
-    return None if payload.get(key) is None else _text(payload, key)
-
-
-def _one_of(payload: Payload, key: str, values: tuple[str, ...]) -> str:
-    value = _text(payload, key)
-    if value not in values:
-        raise ValueError(f"{key} is {value!r}")
-    return value
-
-
-def _number(payload: Payload, key: str) -> float:
-    value = payload[key]
-    if not isinstance(value, (int, float)):
-        raise TypeError(f"{key} is {value!r}")
-    return float(value)
-
-
-def _numbers(value: PayloadValue, n: int) -> tuple[float, ...]:
-    if isinstance(value, (str, Mapping)) or not isinstance(value, (list, tuple)) or len(value) != n:
-        raise TypeError(f"{value!r} is not {n} numbers")
-    return tuple(float(cast(float, v)) for v in value)
-
-
-def _box(value: PayloadValue) -> Box:
-    return cast(Box, _numbers(value, 4))
-
-
-def _size(payload: Payload) -> tuple[int, int]:
-    height, width = _numbers(payload["mask_size_hw"], 2)
-    return int(height), int(width)
-
-
-def _texts(value: PayloadValue) -> tuple[str, ...]:
-    if value is None:
-        return ()
-    if isinstance(value, str) or not isinstance(value, (list, tuple)):
-        raise TypeError(f"flags is {value!r}")
-    return tuple(str(v) for v in value)
+def _box(value: Sequence[float]) -> Box:
+    x0, y0, x1, y1 = value
+    return (float(x0), float(y0), float(x1), float(y1))

@@ -18,7 +18,7 @@ from samdb.ports import Progress, silent
 from samdb.stores import checks
 from samdb.stores.edge_errors import translated
 from samdb.stores.edge_folder import StoreFolder
-from samdb.stores.edge_query import answer_all, read_point
+from samdb.stores.edge_query import answer_all, engine_vectors, read_point
 from samdb.stores.edge_shard import EdgeCollection, same_engine
 from samdb.stores.facets import facet_text, ordered
 from samdb.stores.filter_edge import edge_filter
@@ -80,7 +80,7 @@ class EdgeStore:
                 return
             merged = checks.merged_spec(self.address, old, spec)
             if merged != old:
-                collection = self._collection(spec.name)
+                collection = self.collection(spec.name)
                 collection.add_indexes(merged.indexes)
                 collection.shard.flush()
                 self._folder.write_spec(merged)
@@ -124,7 +124,10 @@ class EdgeStore:
                 return
             self._folder.check_space()
             collection.declare(n for p in points for n in p.vectors)
-            records = [qe.Point(id=p.id, vector=dict(p.vectors), payload=dict(p.payload)) for p in points]  # type: ignore[arg-type]
+            records = [
+                qe.Point(id=p.id, vector=engine_vectors(p.vectors), payload=dict(p.payload))  # type: ignore[arg-type]
+                for p in points
+            ]
             collection.shard.update(qe.UpdateOperation.upsert_points(records))
 
     def set_payload(self, name: str, ids: Sequence[str], payload: Payload) -> None:
@@ -139,7 +142,7 @@ class EdgeStore:
         """Set named vectors on points. Raises StoreRejectedError if one does not exist."""
         with self._using(name) as collection:
             checks.check_vectors(collection.spec, vectors)
-            changes = [qe.PointVectors(i, dict(named)) for i, named in vectors.items() if named]  # type: ignore[arg-type]
+            changes = [qe.PointVectors(i, engine_vectors(named)) for i, named in vectors.items() if named]  # type: ignore[arg-type]
             if not changes:
                 return
             self._folder.check_space()
@@ -163,8 +166,8 @@ class EdgeStore:
             checks.check_vector_names(collection.spec, with_vectors)
             names = collection.declared(with_vectors)
             records = collection.shard.retrieve(list(ids), with_payload=True, with_vector=names or False)
-        found = {str(r.id): r for r in records}
-        return [read_point(found[i], with_vectors) for i in ids if i in found]
+        found = {point.id: point for point in (read_point(r, with_vectors) for r in records)}
+        return [found[i] for i in ids if i in found]
 
     def scroll(self, name: str, where: Where = (), with_vectors: Sequence[str] = ()) -> Iterator[Point]:
         """All points that match, paged to the end, in the order of their ids."""
@@ -272,9 +275,13 @@ class EdgeStore:
         """The collection, opened if it is not, with the engine's errors translated."""
         self._check_usable()
         with translated(self.address):
-            yield self._collection(name)
+            yield self.collection(name)
 
-    def _collection(self, name: str) -> EdgeCollection:
+    def collection(self, name: str) -> EdgeCollection:
+        """The engine's side of a collection, opened if it is not: for what no other store has.
+
+        Raises StoreLayoutError when there is no such collection.
+        """
         with self._lock:
             if name not in self._open:
                 spec = self._folder.read_spec(name)

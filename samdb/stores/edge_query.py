@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import qdrant_edge as qe
@@ -30,7 +30,7 @@ def answer_all(collection: EdgeCollection, queries: list[Query]) -> list[list[Hi
     live = [i for i, q in enumerate(queries) if collection.declared([q.using])]
     flat = [i for i in live if queries[i].group_by is None]
     if flat:
-        requests = [_request(collection, queries[i], queries[i].limit, queries[i].offset) for i in flat]
+        requests = [engine_request(collection, queries[i]) for i in flat]
         found = collection.shard.query_batch(qe.QueryBatchRequest(requests))
         for i, points in zip(flat, found, strict=True):
             answers[i] = rank([_hit(p) for p in points], queries[i])
@@ -45,24 +45,30 @@ def _grouped(collection: EdgeCollection, query: Query) -> list[Hit]:
     wanted = query.offset + query.limit
     asked = max(4 * wanted, 64)
     while True:
-        points = collection.shard.query(_request(collection, query, asked, 0))
+        points = collection.shard.query(engine_request(collection, query, asked, 0))
         kept = thin(rank([_hit(p) for p in points], query), query)
         if len(kept) >= wanted or len(points) < asked:
             return kept[query.offset :]
         asked *= 4
 
 
-def _request(collection: EdgeCollection, query: Query, limit: int, offset: int) -> qe.QueryRequest:
+def engine_request(
+    collection: EdgeCollection, query: Query, limit: int | None = None, offset: int | None = None
+) -> qe.QueryRequest:
+    """What the engine is asked for a query; with another limit and offset than its own if they are given."""
     question: qe.Query
     if is_plain(query):
-        question = qe.Query.Nearest(query.positives[0], using=query.using)  # type: ignore[arg-type]
+        question = qe.Query.Nearest(engine_vector(query.positives[0]), using=query.using)  # type: ignore[arg-type]
     else:
-        examples = qe.RecommendQuery(positives=list(query.positives), negatives=list(query.negatives))  # type: ignore[arg-type]
+        examples = qe.RecommendQuery(
+            positives=[engine_vector(v) for v in query.positives],  # type: ignore[misc]
+            negatives=[engine_vector(v) for v in query.negatives],  # type: ignore[misc]
+        )
         question = qe.Query.RecommendBestScore(examples, using=query.using)
     names = set(query.with_vectors) | (set() if is_plain(query) else {query.using})
     return qe.QueryRequest(
-        limit=limit,
-        offset=offset,
+        limit=query.limit if limit is None else limit,
+        offset=query.offset if offset is None else offset,
         query=question,
         filter=edge_filter(query.where, query.exclude_ids),
         params=_EXACT if query.exact else _INDEXED,
@@ -79,6 +85,16 @@ def read_point(record: qe.Record, names: Iterable[str]) -> Point:
     """A record as a point with only the named vectors."""
     vectors = read_vectors(record.vector)
     return Point(str(record.id), {n: vectors[n] for n in names if n in vectors}, record.payload or {})
+
+
+def engine_vector(vector: Vector) -> memoryview:
+    """A vector as the engine reads it fastest: from an array it takes 15 us for 576 numbers, so 3."""
+    return np.ascontiguousarray(vector, dtype=np.float32).data
+
+
+def engine_vectors(vectors: Mapping[str, Vector]) -> dict[str, memoryview]:
+    """Named vectors as the engine reads them."""
+    return {name: engine_vector(vector) for name, vector in vectors.items()}
 
 
 def read_vectors(raw: qe.Vector | None) -> dict[str, Vector]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -39,7 +40,8 @@ def rank(hits: Sequence[Hit], query: Query) -> list[Hit]:
     answer again unless it was asked for. Equal scores are ordered by id.
     """
     if is_plain(query) or not hits:
-        clipped = [replace(h, score=min(1.0, max(-1.0, h.score))) for h in hits]
+        # int8 may overshoot by a little
+        clipped = [h if abs(h.score) <= 1.0 else replace(h, score=math.copysign(1.0, h.score)) for h in hits]
         return sorted(clipped, key=lambda h: (-h.score, h.id))
     scores, keys = best_cosines(normalise(np.stack([h.vectors[query.using] for h in hits])), query)
     scored = [

@@ -54,6 +54,11 @@ def current_mb() -> float:
     return _status_mb("VmRSS:")
 
 
+def memory_mb() -> tuple[float, float]:
+    """Memory this process holds: its own, and mapped files, which the system can take back; in MB."""
+    return _status_mb("RssAnon:"), _status_mb("RssFile:")
+
+
 def peak_mb() -> float:
     """The most memory this process has held so far, in MB."""
     peak = _status_mb("VmHWM:")  # getrusage gives a child its parent's peak on Linux
