@@ -1,5 +1,7 @@
 """Time samdb beside the stock code on this machine: `scripts/bench ingest|auto|classify|encoder|decoder`.
 
+`scripts/bench store` compares stores instead and has options of its own: `scripts/bench store --help`.
+
 Both sides run in turn, each time in a process of its own, with their own defaults and the same weights. The
 stock side is `segment_anything`'s SamPredictor and SamAutomaticMaskGenerator with MobileSAM's own encoder;
 reading, pooling, storing and classifying are samdb's for both. Without --data the demo's photographs serve.
@@ -39,6 +41,10 @@ def main(arguments: Sequence[str] | None = None, start: Start = start_process) -
     words = sys.argv[1:] if arguments is None else list(arguments)
     if words[:1] == ["serve"]:
         return serving.main(words[1:])
+    if words[:1] == ["store"]:
+        from scripts.benchmark.store.command import main as store
+
+        return store(words[1:])
     options = parser().parse_args(words)
     try:
         report = run(options, start)

@@ -26,6 +26,8 @@ class Edge(SamdbStore):
     def open(self, place: Path) -> None:
         self._database = Database(Settings(store=str(place / "store"), model=self.model))
         self._store = self._database.store
+        if SEGMENTS in self.store.collections():
+            self.store.count(SEGMENTS)  # a collection is opened when it is first used
 
     def query(self, vectors: Vectors, k: int, class_name: str | None) -> list[list[str]]:
         requests = [
@@ -33,9 +35,9 @@ class Edge(SamdbStore):
             for v in vectors
         ]
         if len(requests) == 1:
-            return [[str(point.id) for point in self._collection.shard.query(requests[0])]]
+            return [_names(self._collection.shard.query(requests[0]))]
         found = self._collection.shard.query_batch(qe.QueryBatchRequest(requests))
-        return [[str(point.id) for point in points] for points in found]
+        return [_names(points) for points in found]
 
     def more_ways(self, asked: Vectors, k: int, n: int) -> list[Way]:
         """samdb's search by an example's vector, and by a stored segment's id; each beside the engine's calls
@@ -58,7 +60,7 @@ class Edge(SamdbStore):
                 params=engine_request(self._collection, Query(self.recipe, (asked[i],))).params,
                 with_payload=True,
             )
-            return [str(point.id) for point in shard.query(request)]
+            return _names(shard.query(request))
 
         def by_id(i: int, _: str | None) -> list[str]:
             hits = self._database.search(segment_id=point_id(i * step), recipe=self.recipe, limit=k)
@@ -77,3 +79,8 @@ class Edge(SamdbStore):
     def _collection(self) -> EdgeCollection:
         assert isinstance(self.store, EdgeStore)
         return self.store.collection(SEGMENTS)
+
+
+def _names(points: list[qe.ScoredPoint]) -> list[str]:
+    """The points' names; their payloads are read as well, which the engine makes only when it is asked."""
+    return [name for name, _ in [(str(point.id), point.payload) for point in points]]

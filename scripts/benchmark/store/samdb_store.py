@@ -5,7 +5,9 @@ The embedded engine's own call, with the same parameters and payload, is asked b
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
+
 import numpy as np
 
 from samdb.core.ids import image_point_id
@@ -22,7 +24,15 @@ from scripts.benchmark.store.engine import Batch, Engine
 from scripts.benchmark.store.points import Vectors
 
 
-class SamdbStore(Engine[list[Segment]]):
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """What ingest has in hand before it writes: segments, and the ledger's entries of their new images."""
+
+    segments: list[Segment]
+    images: list[Point]
+
+
+class SamdbStore(Engine[Cut]):
     """A samdb store with the segments and their images' ledger; `address` is a folder or a server."""
 
     payload = True
@@ -45,18 +55,19 @@ class SamdbStore(Engine[list[Segment]]):
         self.open(place)
         migrate(self.store, self._params)
 
-    def ready(self, batch: Batch) -> list[Segment]:
+    def ready(self, batch: Batch) -> Cut:
         names = zip(batch.ids, batch.vectors, batch.payloads, strict=True)
-        return [point_to_segment(Point(i, {self.recipe: v}, p)) for i, v, p in names]
+        segments = [point_to_segment(Point(i, {self.recipe: v}, p)) for i, v, p in names]
+        fresh = {s.image_id: s for s in segments if s.image_id not in self._images}
+        self._images.update(fresh)
+        return Cut(segments, [_image(segment) for segment in fresh.values()])
 
-    def load(self, ready: list[Segment]) -> None:
-        self.store.upsert(SEGMENTS, [segment_to_point(s) for s in ready])
+    def load(self, ready: Cut) -> None:
+        self.store.upsert(SEGMENTS, [segment_to_point(s) for s in ready.segments])
         self.store.flush(SEGMENTS)
-        fresh = {s.image_id: s for s in ready if s.image_id not in self._images}
-        if fresh:
-            self.store.upsert(IMAGES, [_image(s) for s in fresh.values()])
+        if ready.images:
+            self.store.upsert(IMAGES, ready.images)
             self.store.flush(IMAGES)
-            self._images.update(fresh)
 
     def index(self) -> None:
         for name in (SEGMENTS, IMAGES):

@@ -1,4 +1,4 @@
-"""Asking the same questions in several ways, in turn, so that a slow spell of the machine hits all of them."""
+"""Asking the same questions in several ways, in turn, so that a slow spell of the machine hits them all."""
 
 from __future__ import annotations
 

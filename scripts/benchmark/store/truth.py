@@ -12,7 +12,7 @@ from scripts.benchmark.store.points import CHUNK, Points
 
 
 def exact(points: Points, queries: int, k: int, filters: Sequence[str]) -> dict[str, NDArray[np.int64]]:
-    """For no filter ("") and for each class: the numbers (Q, k) of the nearest points, -1 where there is none."""
+    """For no filter ("") and for each class: numbers (Q, k) of the nearest points, -1 where there is none."""
     asked = points.queries(queries)
     classes = np.array([name or "" for name in points.classes()])
     best = {name: (np.full((queries, k), -2.0), np.full((queries, k), -1)) for name in ("", *filters)}
