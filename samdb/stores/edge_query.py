@@ -13,8 +13,12 @@ from samdb.stores.edge_shard import EdgeCollection
 from samdb.stores.filter_edge import edge_filter
 from samdb.stores.ranking import is_plain, rank, thin
 
-# int8 alone loses recall and may score above 1: always rescored from the full vectors
-_INDEXED = qe.SearchParams(quantization=qe.QuantizationSearchParams(rescore=True, oversampling=2.0))
+# int8 alone loses recall and may score above 1: always rescored from the full vectors. Measured on 1M `blend`
+# vectors (2 cores, other jobs beside, 100 queries), recall@10: oversampling 2 .976, 4 .993, at any ef
+_RESCORED = qe.QuantizationSearchParams(rescore=True, oversampling=4.0)
+_INDEXED = qe.SearchParams(hnsw_ef=128, quantization=_RESCORED)
+# with a filter the graph has holes: a class of 1 % at ef 128 .961, 256 .991, 512 .994; of 18 % .69, .81, .91
+_FILTERED = qe.SearchParams(hnsw_ef=512, quantization=_RESCORED)
 _EXACT = qe.SearchParams(exact=True, quantization=qe.QuantizationSearchParams(ignore=True))
 
 
@@ -71,7 +75,7 @@ def engine_request(
         offset=query.offset if offset is None else offset,
         query=question,
         filter=edge_filter(query.where, query.exclude_ids),
-        params=_EXACT if query.exact else _INDEXED,
+        params=_EXACT if query.exact else _FILTERED if query.where else _INDEXED,
         with_payload=True,
         with_vector=collection.declared(sorted(names)) or False,
     )
