@@ -23,6 +23,7 @@ from samdb.errors import BankError
 #: changes when a file of before could be misread; a bank without a head is written as it always was
 FORMAT = "1"
 FORMAT_WITH_HEAD = "2"
+FORMAT_WITH_STEM = "3"
 _KEY = "samdb_bank"
 
 
@@ -38,7 +39,7 @@ def write_bank_file(bank: Bank, path: Path) -> None:
     ]
     card, prototypes = card_to_json(bank.card), json.dumps(rows)
     header = {
-        "format": FORMAT_WITH_HEAD if bank.head else FORMAT,
+        "format": _format(bank),
         "card": card,
         "prototypes": prototypes,
         "sha256": _digest(matrix, card, prototypes),
@@ -65,23 +66,29 @@ def read_bank_file(path: Path) -> Bank:
             if _KEY not in metadata:
                 raise BankError(f"{path} is a safetensors file, but not a bank that samdb exported")
             header = {key: text(value) for key, value in mapping(json.loads(metadata[_KEY])).items()}
-            if header["format"] not in (FORMAT, FORMAT_WITH_HEAD):
+            if header["format"] not in (FORMAT, FORMAT_WITH_HEAD, FORMAT_WITH_STEM):
                 raise BankError(
-                    f"{path} has bank format {header['format']}, this samdb reads {FORMAT} and "
-                    f"{FORMAT_WITH_HEAD}: update samdb"
+                    f"{path} has bank format {header['format']}, this samdb reads {FORMAT} to "
+                    f"{FORMAT_WITH_STEM}: update samdb"
                 )
             tensors = {name: np.asarray(file.get_tensor(name)) for name in file.keys()}  # noqa: SIM118
         matrix = tensors["vectors"]
         if header["sha256"] != _digest(matrix, header["card"], header["prototypes"]):
             raise BankError(f"{path} is damaged (its checksum differs): export or copy it again")
         card = card_from_json(header["card"])
-        head = head_of_tensors(tensors) if header["format"] == FORMAT_WITH_HEAD else None
+        head = head_of_tensors(tensors) if header["format"] != FORMAT else None
         # the fingerprint is the head's checksum
         if head is not None and head_fingerprint(head) != card.head:
             raise BankError(f"{path} is damaged (its head is not the card's): export or copy it again")
         return Bank(card, _prototypes(header["prototypes"], matrix), head)
     except (SafetensorError, OSError, KeyError, ValueError) as exc:
         raise BankError(f"{path} cannot be read as a bank ({exc}): export or copy it again") from exc
+
+
+def _format(bank: Bank) -> str:
+    if bank.head is None:
+        return FORMAT
+    return FORMAT_WITH_HEAD if bank.head.stem is None else FORMAT_WITH_STEM
 
 
 def _digest(matrix: NDArray[np.float32], card: str, prototypes: str) -> str:

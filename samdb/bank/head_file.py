@@ -19,6 +19,7 @@ _MATRIX = (
     np.float16
 )  # half the bytes; it turns the vectors that a head makes by less than 1e-4 in cosine (test_head_file)
 _RECIPES = "head.recipes"
+_STEM = "head.stem"
 
 
 def head_tensors(head: Head) -> Mapping[str, NDArray[np.generic]]:
@@ -30,6 +31,9 @@ def head_tensors(head: Head) -> Mapping[str, NDArray[np.generic]]:
         "head.scale": head.scale.astype(np.float32),
         "head.mix": head.mix.astype(_MATRIX),
     }
+    if head.stem is not None:
+        tensors[f"{_STEM}.weight"] = head.stem.weight.astype(_MATRIX)
+        tensors[f"{_STEM}.bias"] = head.stem.bias.astype(np.float32)
     for m, member in enumerate(head.members):
         for i, layer in enumerate(member):
             tensors[f"head.{m}.{i}.weight"] = layer.weight.astype(_MATRIX)
@@ -39,6 +43,9 @@ def head_tensors(head: Head) -> Mapping[str, NDArray[np.generic]]:
 
 def head_of_tensors(tensors: Mapping[str, NDArray[np.generic]]) -> Head:
     """The head that `head_tensors` took apart. Raises ValueError or KeyError when they are none."""
+    stem = None
+    if f"{_STEM}.weight" in tensors:
+        stem = Layer(_single(tensors[f"{_STEM}.weight"]), _single(tensors[f"{_STEM}.bias"]))
     members: list[tuple[Layer, ...]] = []
     while f"head.{len(members)}.0.weight" in tensors:
         layers: list[Layer] = []
@@ -51,6 +58,7 @@ def head_of_tensors(tensors: Mapping[str, NDArray[np.generic]]) -> Head:
         scale=_single(tensors["head.scale"]),
         members=tuple(members),
         mix=_single(tensors["head.mix"]),
+        stem=stem,
     )
 
 

@@ -38,7 +38,8 @@ class Head:
     """A projection as numpy can apply it.
 
     The input of a segment is its unit embeddings of `recipes`, side by side in that order, divided by the
-    square root of how many they are: a unit vector (D,). It is standardised ((x - `mean`) / `scale`) and goes
+    square root of how many they are: a unit vector (D,). It is standardised ((x - `mean`) / `scale`), goes
+    through the `stem`, an affine layer that all members share, if there is one, and then
     through each of the `members`: layers with a ReLU between them, the outcome scaled to norm 1. The members'
     outcomes, side by side, are multiplied by `mix` (P, sum of their widths) and scaled to norm 1: a linear
     projection is one member of one layer, several seeds trained apart are several members.
@@ -49,14 +50,17 @@ class Head:
     scale: Rows
     members: tuple[tuple[Layer, ...], ...]
     mix: Rows
+    stem: Layer | None = None
 
     def __post_init__(self) -> None:
         if not self.recipes or not self.members or not all(self.members):
             raise ValueError("a head needs at least one recipe and one member of at least one layer")
         if self.mean.shape != self.scale.shape or self.mean.ndim != 1 or not (self.scale > 0).all():
             raise ValueError("a head's mean and scale must be (D,), and its scale positive")
+        if self.stem is not None and self.stem.weight.shape[1] != self.dim_in:
+            raise ValueError(f"a stem of {self.stem.weight.shape} cannot read rows of {self.dim_in} numbers")
         for member in self.members:
-            width = self.dim_in
+            width = self.dim_in if self.stem is None else self.stem.weight.shape[0]
             for layer in member:
                 if layer.weight.shape[1] != width:
                     raise ValueError(f"a layer of {layer.weight.shape} cannot read rows of {width} numbers")
@@ -81,6 +85,8 @@ class Head:
         if not len(rows):
             return np.empty((0, self.dim), dtype=np.float32)
         standard = (rows - self.mean) / self.scale
+        if self.stem is not None:
+            standard = standard @ self.stem.weight.T + self.stem.bias
         return _unit(np.hstack([_through(member, standard) for member in self.members]) @ self.mix.T)
 
     def project_named(self, embeddings: Sequence[Mapping[str, Vector]]) -> Rows:

@@ -56,6 +56,10 @@ class SamDescription:
             )
         if backbone is not None and "backbone" in wanted:
             rows["backbone"] = normalise(pool(backbone, under))
+        if backbone is not None and "quarters" in wanted:
+            quarters = [q for box in self.boxes_xyxy for q in _quarters(box)]
+            pooled = pool(backbone, [box_coverage(q, self.frame, GRID) for q in quarters])
+            rows["quarters"] = normalise(pooled.reshape(len(self.masks), -1))
         if self.tokens is not None:
             rows["token"] = normalise(self.tokens[:, 0])
             rows["tokens"] = normalise(self.tokens.reshape(len(self.masks), -1))
@@ -67,6 +71,13 @@ class SamDescription:
 def sources_of(recipes: tuple[Recipe, ...]) -> frozenset[str]:
     """The plain recipes that these are, or are fused of."""
     return frozenset(name for r in recipes for name in (r.parts or (r.name,)))
+
+
+def _quarters(box_xyxy: Box) -> tuple[Box, ...]:
+    """The box's quarters: top left, top right, bottom left, bottom right."""
+    x0, y0, x1, y1 = box_xyxy
+    x, y = (x0 + x1) / 2, (y0 + y1) / 2
+    return ((x0, y0, x, y), (x, y0, x1, y), (x0, y, x, y1), (x, y, x1, y1))
 
 
 def _on_cpu(features: Tensor | None) -> NDArray[np.float32] | None:

@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 
 from samdb.errors import ConfigError
 
-Source: TypeAlias = Literal["neck", "neck_box", "backbone", "token", "tokens", "crop", "fused"]
+Source: TypeAlias = Literal["neck", "neck_box", "backbone", "quarters", "token", "tokens", "crop", "fused"]
 
 #: the vector that a trained head makes of a segment
 PROJECTION, PROJECTION_DIM = "proj", 128
@@ -39,6 +39,7 @@ class Recipe:
             "neck": _NECK_DIM,
             "neck_box": _NECK_DIM,
             "backbone": backbone_dim,
+            "quarters": 4 * backbone_dim,
             "crop": backbone_dim,
             "token": _TOKEN_DIM,
             "tokens": _TOKEN_DIM * _N_TOKENS,
@@ -50,6 +51,9 @@ _ALL = (
     Recipe("neck", "neck", "image embedding pooled under the mask by area coverage"),
     Recipe("neck_box", "neck_box", "image embedding pooled over the mask's bounding box: a baseline"),
     Recipe("backbone", "backbone", "features before the neck, pooled under the mask by area coverage"),
+    # beside `blend` for a trained head, cross-validated on 344 BDD100K frames: accuracy / macro-F1 / balanced
+    # P@10 .911 / .670 / .622 instead of .894 / .631 / .582; two halves, top and bottom, .904 / .661 / .612
+    Recipe("quarters", "quarters", "features before the neck, pooled over each quarter of the mask's box"),
     Recipe("token", "token", "the decoder's mask token for the mask's box (single-mask output)"),
     Recipe("tokens", "tokens", "all four mask tokens of the decoder for the mask's box"),
     Recipe("crop", "crop", "a crop around the mask and its mirror image, encoded anew (SAM paper, D.6)"),

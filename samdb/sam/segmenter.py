@@ -205,7 +205,7 @@ class SamSegmenter:
             masks=rles,
             boxes_xyxy=tuple(m.box_xyxy for m in masks),
             neck=image.features.neck[0] if sources & {"neck", "neck_box"} else None,
-            backbone=image.features.backbone[0] if "backbone" in sources else None,
+            backbone=image.features.backbone[0] if sources & {"backbone", "quarters"} else None,
             tokens=self._box_tokens(image, masks) if masks and sources & {"token", "tokens"} else None,
             close_ups=self._crops.embed(image.image, rles) if masks and "crop" in sources else None,
         )

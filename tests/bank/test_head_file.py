@@ -51,6 +51,22 @@ def test_a_head_comes_back_from_its_bytes_as_it_was_compacted() -> None:
     assert head_fingerprint(compact(random_head(1))) != head_fingerprint(head)
 
 
+def test_a_stem_comes_back_too_and_gives_the_file_a_format_of_its_own(tmp_path: Path) -> None:
+    rng = np.random.default_rng(2)
+    stem = Layer(rng.normal(0, 0.1, size=(64, 96)).astype(np.float32), np.ones(64, dtype=np.float32))
+    plain = random_head()
+    head = compact(
+        Head(plain.recipes, np.zeros(96, np.float32), np.ones(96, np.float32), plain.members, plain.mix, stem)
+    )
+    write_bank_file(bank_with_head(head), tmp_path / "bank")
+    again = read_bank_file(tmp_path / "bank").head
+    assert again is not None
+    rows = normalise(rng.normal(size=(50, 96)))
+    np.testing.assert_array_equal(again.project(rows), head.project(rows))
+    assert b'\\"format\\": \\"3\\"' in (tmp_path / "bank").read_bytes()
+    assert head_fingerprint(plain) != head_fingerprint(head)
+
+
 def test_half_precision_turns_projected_vectors_by_less_than_a_ten_thousandth() -> None:
     head = random_head()
     rows = normalise(np.random.default_rng(1).normal(size=(200, 64)))

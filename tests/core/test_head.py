@@ -47,6 +47,15 @@ def test_a_row_of_which_nothing_is_left_still_has_a_vector() -> None:
     assert np.linalg.norm(head.project(rows((1, 0)))) == pytest.approx(1)
 
 
+def test_a_stem_comes_before_all_members() -> None:
+    stem = Layer(rows((0, 1, 0), (0, 0, 1)), flat(1, 0))
+    members = (linear((1, 0), (0, 1)), linear((0, 1), (1, 0)))
+    head = Head(("a",), flat(0, 0, 0), flat(1, 1, 1), members, np.eye(4, dtype=np.float32), stem)
+    # (.6, .8, 0) -> (1.8, 0), which the members scale to (1, 0) and (0, 1)
+    np.testing.assert_allclose(head.project(rows((0.6, 0.8, 0))), rows((1, 0, 0, 1)) / 2**0.5, atol=1e-6)
+    assert (head.dim_in, head.dim) == (3, 4)
+
+
 def test_several_recipes_are_read_side_by_side_in_their_order() -> None:
     named = {"b": flat(0, 1), "a": flat(1, 0, 0)}
     np.testing.assert_allclose(side_by_side([named], ("a", "b")), rows((1, 0, 0, 0, 1)) / 2**0.5, atol=1e-6)
@@ -64,5 +73,14 @@ def test_layers_that_do_not_fit_each_other_are_refused() -> None:
         Head(("a",), flat(0, 0), flat(1, 1), (linear((1, 0, 0)),), np.eye(1, dtype=np.float32))
     with pytest.raises(ValueError, match="does not fit the members"):
         Head(("a",), flat(0, 0), flat(1, 1), (linear((1, 0)),), np.eye(2, dtype=np.float32))
+    with pytest.raises(ValueError, match="stem"):
+        Head(
+            ("a",),
+            flat(0, 0),
+            flat(1, 1),
+            (linear((1,)),),
+            np.eye(1, dtype=np.float32),
+            Layer(rows((1,)), flat(0)),
+        )
     with pytest.raises(ValueError, match="scale positive"):
         Head(("a",), flat(0, 0), flat(1, 0), (linear((1, 0)),), np.eye(1, dtype=np.float32))

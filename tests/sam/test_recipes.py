@@ -13,6 +13,7 @@ def test_every_recipe_and_the_projection_have_their_dimension_for_mobilesam() ->
         "neck": 256,
         "neck_box": 256,
         "backbone": 320,
+        "quarters": 1280,
         "token": 256,
         "tokens": 1024,
         "crop": 320,
