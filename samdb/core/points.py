@@ -110,11 +110,39 @@ class CollectionSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class Replica:
+    """One copy of one shard; `state` is the server's word, `Active` when it answers searches."""
+
+    shard_id: int
+    peer_id: int
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
 class CollectionStatus:
-    """What a store tells of one collection."""
+    """What a store tells of one collection; None is what it cannot tell.
+
+    `n_vectors` are all named vectors of all points, `n_segments` the engine's own pieces of the collection,
+    `replicas` the copies of its shards on a server, and `optimizer` what builds its indexes is doing.
+    """
 
     name: str
     physical_name: str
     n_points: int
     n_indexed_vectors: int
     disk_bytes: int | None
+    n_vectors: int | None = None
+    n_segments: int | None = None
+    replicas: tuple[Replica, ...] = ()
+    optimizer: str | None = None
+
+    @property
+    def n_shards(self) -> int:
+        """How many shards there are, however many copies of each; 1 where a store knows none."""
+        return len({r.shard_id for r in self.replicas}) or 1
+
+    @property
+    def indexed_share(self) -> float | None:
+        """How much of the vectors has an index, in [0, 1]; None without vectors."""
+        # an engine counts the deleted ones too until it has cleaned up
+        return min(1.0, self.n_indexed_vectors / self.n_vectors) if self.n_vectors else None

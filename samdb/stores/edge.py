@@ -15,7 +15,8 @@ from samdb.core.points import CollectionSpec, CollectionStatus, Hit, Payload, Po
 from samdb.core.vectors import Vector
 from samdb.errors import StoreError
 from samdb.ports import Progress, silent
-from samdb.stores import checks
+from samdb.stores import checks, edge_backup
+from samdb.stores.backup_files import BackupKind, Manifest, SavedFile
 from samdb.stores.edge_errors import translated
 from samdb.stores.edge_folder import StoreFolder
 from samdb.stores.edge_query import answer_all, engine_vectors, read_point
@@ -240,12 +241,43 @@ class EdgeStore:
             collection.shard.flush()
 
     def status(self, name: str) -> CollectionStatus:
-        """Counts and the size on disk of one collection."""
+        """Counts, the engine's segments and the size on disk of one collection."""
         with self._using(name) as collection:
             info = collection.shard.info()
-            n_points = collection.shard.count(qe.CountRequest(exact=True))
-            size = self._folder.disk_bytes(name)
-            return CollectionStatus(name, name, n_points, info.indexed_vectors_count, size)
+            return CollectionStatus(
+                name,
+                name,
+                collection.shard.count(qe.CountRequest(exact=True)),
+                info.indexed_vectors_count,
+                self._folder.disk_bytes(name),
+                n_vectors=collection.count_vectors(),
+                n_segments=info.segments_count,
+            )
+
+    @property
+    def backup_kind(self) -> BackupKind:
+        """A folder restores what a folder saved."""
+        return "embedded"
+
+    def spec(self, name: str) -> CollectionSpec:
+        """How a collection is laid out."""
+        with self._using(name) as collection:
+            return collection.spec
+
+    def save_files(self, folder: Path, on_progress: Progress) -> Sequence[SavedFile]:
+        """Copy all files, with the engine closed meanwhile and the folder locked."""
+        self._check_usable()
+        with self._lock, translated(self.address):
+            self._close_engine()
+            return edge_backup.save_files(self._folder.path, folder, on_progress)
+
+    def restore_files(self, folder: Path, manifest: Manifest, on_progress: Progress) -> None:
+        """Become what a backup holds, once its files are checked; the store is closed then."""
+        self._check_usable()
+        with self._lock, translated(self.address):
+            self._close_engine()
+            edge_backup.restore_files(self._folder.path, folder, manifest, EdgeStore, on_progress)
+            self.close()
 
     def close(self) -> None:
         """Flush and let go; the store cannot be used afterwards."""
@@ -254,12 +286,15 @@ class EdgeStore:
         with self._lock, translated(self.address):
             self._closed = True
             try:
-                while self._open:
-                    _, collection = self._open.popitem()
-                    collection.shard.flush()
-                    collection.shard.close()
+                self._close_engine()
             finally:
                 self._folder.release()
+
+    def _close_engine(self) -> None:
+        while self._open:
+            _, collection = self._open.popitem()
+            collection.shard.flush()
+            collection.shard.close()
 
     def _pages(self, name: str, where: Where, with_vectors: tuple[str, ...]) -> Iterator[Point]:
         start: str | None = None

@@ -74,6 +74,11 @@ class EdgeCollection:
         """Those of the named vectors that some point may have."""
         return [n for n in names if n in self._declared]
 
+    def count_vectors(self) -> int:
+        """How many named vectors all points have together."""
+        has = [qe.Filter(must=[qe.HasVectorCondition(name)]) for name in sorted(self._declared)]
+        return sum(self.shard.count(qe.CountRequest(exact=True, filter=f)) for f in has)
+
     def declare(self, names: Iterable[str]) -> None:
         """Tell the engine of vectors that are about to be written."""
         with self._lock:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TypeVar
 
 from qdrant_client import QdrantClient, models
@@ -11,7 +12,8 @@ from samdb.core.points import CollectionSpec, CollectionStatus, Hit, Payload, Po
 from samdb.core.vectors import Vector
 from samdb.errors import StoreError, StoreUnavailableError
 from samdb.ports import Progress, silent
-from samdb.stores import checks
+from samdb.stores import checks, server_backup
+from samdb.stores.backup_files import BackupKind, Manifest, SavedFile
 from samdb.stores.facets import facet_text, ordered
 from samdb.stores.filter_server import server_filter
 from samdb.stores.json_path import json_path
@@ -20,6 +22,7 @@ from samdb.stores.server_connection import ServerAddress, ServerConnection
 from samdb.stores.server_indexing import build_indexes, defer_indexes
 from samdb.stores.server_query import answer_all, plain, read_point, write_point, write_vectors
 from samdb.stores.server_rebuild import retune
+from samdb.stores.server_status import read_status
 
 _PAGE = 1000
 _PAGE_WITH_VECTORS = 250
@@ -214,13 +217,32 @@ class ServerStore:
         self._alias(name)
 
     def status(self, name: str) -> CollectionStatus:
-        """Counts of one collection; what it takes on the server's disk is not told."""
-        alias = self._alias(name)
+        """Counts of one collection, its shards and their copies; its size on disk is not told."""
+        self._alias(name)
         physical = self._collections.physical_names().get(name)
         if physical is None:
             raise checks.no_collection(self.address, name)
-        info = self._connection.call(lambda c: c.get_collection(alias))
-        return CollectionStatus(name, physical, self.count(name), info.indexed_vectors_count or 0, None)
+        return read_status(self._connection, physical, self._collections.spec(name))
+
+    @property
+    def backup_kind(self) -> BackupKind:
+        """A server restores what a server saved."""
+        return "server"
+
+    def spec(self, name: str) -> CollectionSpec:
+        """How the server has laid out a collection."""
+        self._check_open()
+        return self._collections.spec(name)
+
+    def save_files(self, folder: Path, on_progress: Progress) -> Sequence[SavedFile]:
+        """Save a snapshot of every shard. Raises StoreError when no named node has one of them."""
+        self._check_open()
+        return server_backup.save_files(self._connection, self._collections, folder, on_progress)
+
+    def restore_files(self, folder: Path, manifest: Manifest, on_progress: Progress) -> None:
+        """Fill new collections from a backup, then put them in the place of those that are there."""
+        self._check_open()
+        server_backup.restore_files(self._connection, self._collections, folder, manifest, on_progress)
 
     def close(self) -> None:
         """Let go of the connection."""

@@ -258,7 +258,6 @@ def _retrying(stop: StopBaseT, between: Callable[[RetryCallState], None]) -> Ret
 
 
 def _client(address: ServerAddress, *, grpc: bool) -> QdrantClient:
-    verify = _trust(address.tls_ca) if address.tls_ca else address.tls_verify
     options: dict[str, int | bytes] = dict(_GRPC_RECONNECT)
     if address.tls_ca:
         options["root_certificates"] = address.tls_ca.read_bytes()
@@ -274,15 +273,20 @@ def _client(address: ServerAddress, *, grpc: bool) -> QdrantClient:
             timeout=max(1, round(address.timeout_s)),
             grpc_options=options,
             check_compatibility=False,  # done in `_connect`, as an error instead of a warning
-            verify=verify,
+            verify=trust(address),
         )
 
 
-def _trust(authority: Path) -> ssl.SSLContext:
+def trust(address: ServerAddress) -> ssl.SSLContext | bool:
+    """Which certificates to believe. Raises ConfigError when the authority's file holds none."""
+    if address.tls_ca is None:
+        return address.tls_verify
     try:
-        return ssl.create_default_context(cafile=authority)
+        return ssl.create_default_context(cafile=address.tls_ca)
     except (OSError, ssl.SSLError) as exc:
-        raise ConfigError(f"the TLS CA file {authority} holds no certificate in PEM form: {exc}") from exc
+        raise ConfigError(
+            f"the TLS CA file {address.tls_ca} holds no certificate in PEM form: {exc}"
+        ) from exc
 
 
 def _grpc_port(address: ServerAddress) -> int:

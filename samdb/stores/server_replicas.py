@@ -8,24 +8,15 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from dataclasses import dataclass
 
 from qdrant_client import models
 
+from samdb.core.points import Replica
 from samdb.errors import StoreError
 from samdb.ports import Progress
 from samdb.stores.server_connection import ServerConnection
 
 _POLL_S = 0.2
-
-
-@dataclass(frozen=True, slots=True)
-class Replica:
-    """One copy of one shard; `state` is the server's word, `Active` when it answers searches."""
-
-    shard_id: int
-    peer_id: int
-    state: str
 
 
 def replicas_of(connection: ServerConnection, physical: str) -> list[Replica]:

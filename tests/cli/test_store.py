@@ -37,7 +37,7 @@ def test_the_status_counts_what_is_there(samdb: Samdb) -> None:
     assert rows["images"]["n_points"] == N_TRAIN
     assert {(r["model"], r["n_migrations_pending"]) for r in rows.values()} == {("vit_t", 0)}
     table = samdb("store", "status")
-    assert ["collection", "points", "indexed vectors", "disk"] in table.table
+    assert ["collection", "points", "indexed", "segments", "disk"] in table.table
     assert ["images", str(N_TRAIN)] in [row[:2] for row in table.table]
 
 

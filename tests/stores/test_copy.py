@@ -20,7 +20,7 @@ from samdb.stores.migrate import check_layout, migrate, stored_params
 from tests.stores.worlds import clustered
 
 PARAMS = LayoutParams("vit_t", {"neck": 8, "token": 4})
-N = 700
+N = 520
 
 
 def filled(store: VectorStore, n: int = N) -> None:
