@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
-from typing import Final, Literal
+from typing import BinaryIO, Final, Literal
 
 from samdb.core.points import CollectionSpec
 from samdb.core.tuning import tuning_of
@@ -19,6 +20,9 @@ from samdb.ports import Progress
 MANIFEST: Final = "manifest.json"
 _FORMAT: Final = 1
 _BLOCK = 1 << 20
+# what file systems keep at least
+_PAGE = 4096
+_ZEROS = bytes(_PAGE)
 
 BackupKind = Literal["embedded", "server"]
 
@@ -101,12 +105,21 @@ def copy_hashed(source: Path, target: Path) -> SavedFile:
         while block := read.read(_BLOCK):
             digest.update(block)
             size += len(block)
-            if block.count(0) == len(block):
-                write.seek(len(block), 1)
-            else:
-                write.write(block)
+            _write_sparse(write, block)
         write.truncate(size)
     return SavedFile(target.name, size, digest.hexdigest())
+
+
+def _write_sparse(write: BinaryIO, block: bytes) -> None:
+    if block.count(0) == len(block):
+        write.seek(len(block), os.SEEK_CUR)
+        return
+    for start in range(0, len(block), _PAGE):
+        page = block[start : start + _PAGE]
+        if page == _ZEROS:
+            write.seek(_PAGE, os.SEEK_CUR)
+        else:
+            write.write(page)
 
 
 def check_files(folder: Path, files: Sequence[SavedFile], progress: Progress) -> None:
