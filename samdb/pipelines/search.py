@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from samdb.core.ids import image_point_id
@@ -82,8 +83,11 @@ def search(store: VectorStore, request: SearchRequest) -> list[SearchHit]:
 
 def image_paths(store: VectorStore, segments: Sequence[Segment]) -> dict[tuple[str, str], Path]:
     """Where the images of segments are, by (dataset, image id)."""
-    keys = list(dict.fromkeys((s.dataset, s.image_id) for s in segments))
-    points = store.get(IMAGES, [image_point_id(*key) for key in keys]) if keys else []
-    return {
-        (str(p.payload["dataset"]), str(p.payload["image_id"])): Path(str(p.payload["path"])) for p in points
-    }
+    keys = {_image_point_id(*key): key for key in {(s.dataset, s.image_id) for s in segments}}
+    points = store.get(IMAGES, list(keys)) if keys else []
+    return {keys[p.id]: _path(str(p.payload["path"])) for p in points}
+
+
+# hits lie in the same images again and again, and both take longer than the engine takes to look one up
+_image_point_id = lru_cache(maxsize=16384)(image_point_id)
+_path = lru_cache(maxsize=16384)(Path)

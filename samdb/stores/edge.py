@@ -167,8 +167,8 @@ class EdgeStore:
             checks.check_vector_names(collection.spec, with_vectors)
             names = collection.declared(with_vectors)
             records = collection.shard.retrieve(list(ids), with_payload=True, with_vector=names or False)
-        found = {point.id: point for point in (read_point(r, with_vectors) for r in records)}
-        return [found[i] for i in ids if i in found]
+        found = {str(r.id): r for r in records}
+        return [read_point(found[i], with_vectors, i) for i in ids if i in found]
 
     def scroll(self, name: str, where: Where = (), with_vectors: Sequence[str] = ()) -> Iterator[Point]:
         """All points that match, paged to the end, in the order of their ids."""

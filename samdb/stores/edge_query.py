@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import qdrant_edge as qe
@@ -13,11 +13,14 @@ from samdb.stores.edge_shard import EdgeCollection
 from samdb.stores.filter_edge import edge_filter
 from samdb.stores.ranking import is_plain, rank, thin
 
-# int8 alone loses recall and may score above 1: always rescored from the full vectors. Measured on 1M `blend`
-# vectors (2 cores, other jobs beside, 100 queries), recall@10: oversampling 2 .976, 4 .993, at any ef
-_RESCORED = qe.QuantizationSearchParams(rescore=True, oversampling=4.0)
+# int8 alone loses recall and may score above 1: always rescored from the full vectors. Measured with
+# `scripts/bench store`'s points (100k `neck`, 2 busy cores, 200 queries), recall@10 at ef 128: oversampling 2
+# .953, 4 .988, 6 .997, 8 .999, all at 0.37 to 0.49 ms of CPU time; a larger ef changes nothing
+_RESCORED = qe.QuantizationSearchParams(rescore=True, oversampling=8.0)
 _INDEXED = qe.SearchParams(hnsw_ef=128, quantization=_RESCORED)
-# with a filter the graph has holes: a class of 1 % at ef 128 .961, 256 .991, 512 .994; of 18 % .69, .81, .91
+# with a filter the graph has holes, though the engine links the points of each indexed value among
+# themselves; 1 % and 18 % of these points: at ef 128 1.0 and .998, from 256 on 1.0. Points that lie harder want
+# more: 1M `blend` moved by noise alone, at oversampling 4: 1 % ef 128 .961, 512 .994; 18 % .69, .91
 _FILTERED = qe.SearchParams(hnsw_ef=512, quantization=_RESCORED)
 _EXACT = qe.SearchParams(exact=True, quantization=qe.QuantizationSearchParams(ignore=True))
 
@@ -85,10 +88,11 @@ def _hit(found: qe.ScoredPoint) -> Hit:
     return Hit(str(found.id), found.score, found.payload or {}, read_vectors(found.vector))
 
 
-def read_point(record: qe.Record, names: Iterable[str]) -> Point:
-    """A record as a point with only the named vectors."""
-    vectors = read_vectors(record.vector)
-    return Point(str(record.id), {n: vectors[n] for n in names if n in vectors}, record.payload or {})
+def read_point(record: qe.Record, names: Sequence[str], point_id: str | None = None) -> Point:
+    """A record as a point with only the named vectors; its id need not be read again where it is known."""
+    vectors = read_vectors(record.vector) if names else {}
+    vectors = {n: vectors[n] for n in names if n in vectors} if vectors else vectors
+    return Point(point_id or str(record.id), vectors, record.payload or {})
 
 
 def engine_vector(vector: Vector) -> memoryview:

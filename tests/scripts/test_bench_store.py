@@ -24,7 +24,7 @@ from scripts.benchmark.store import truth
 from scripts.benchmark.store.child import do
 from scripts.benchmark.store.command import main
 from scripts.benchmark.store.plan import StorePlan
-from scripts.benchmark.store.points import Payload, Points, Seeds, choose_class, point_id
+from scripts.benchmark.store.points import Payload, Points, Seeds, choose_class, point_id, spectrum
 from scripts.benchmark.store.processes import ChildError
 
 N_SEEDS, DIM = 120, 256
@@ -83,6 +83,32 @@ def test_points_are_unit_vectors_near_their_seed_and_queries_are_none_of_them(se
     assert (points.queries(20) @ vectors.T).max() < 0.9999
 
 
+def test_points_are_mixed_of_their_own_class(seeds: Seeds) -> None:
+    points = Points.of(seeds, 500)
+    names = np.array([str(p["class_name"]) for p in seeds.payloads])
+    assert (names[points.near] == names[:, None]).all()
+    assert (points.near != np.arange(N_SEEDS)[:, None]).all()
+    centres = np.stack([seeds.vectors[names == name].mean(axis=0) for name in ("bus", "car")])
+    nearest = np.array(["bus", "car"])[(points.vectors(0, 500) @ centres.T).argmax(axis=1)]
+    assert (nearest == np.array(points.classes())).all()
+
+
+def test_a_class_of_one_is_mixed_with_itself(seeds: Seeds) -> None:
+    alone = Seeds(seeds.vectors[:1], seeds.payloads[:1])
+    assert np.allclose(Points.of(alone, 5).vectors(0, 5), alone.vectors, atol=1e-6)
+
+
+def test_the_spectrum_of_noise_in_few_dimensions_tells_how_many() -> None:
+    rng = np.random.default_rng(0)
+    flat = np.zeros((4000, 32), dtype=np.float32)
+    flat[:, :4] = 0.05 * rng.standard_normal((4000, 4))
+    flat[:, 31] = 1.0
+    flat /= np.linalg.norm(flat, axis=1, keepdims=True)
+    ratio, dimension = spectrum(flat[:200], flat)
+    assert 3.5 < float(np.median(dimension)) < 5.0
+    assert float(np.median(ratio)) > 1.4
+
+
 def test_an_image_keeps_its_segments_and_gets_a_name_of_its_own(seeds: Seeds) -> None:
     points = Points.of(seeds, 400)
     payloads = list(points.payloads(0, 400))
@@ -109,9 +135,7 @@ def test_recall_is_the_share_of_the_exact_answers_that_were_found() -> None:
 def test_edge_and_samdb_are_measured_on_one_store(seeds: Seeds, tmp_path: Path) -> None:
     seeds.save(tmp_path)
     place = str(tmp_path / "edge")
-    plan = StorePlan(
-        "truth", "edge", str(tmp_path), place, 1200, 20, 10, "neck", "vit_t", ("bus",), batch=400
-    )
+    plan = StorePlan("truth", "edge", str(tmp_path), place, 800, 10, 10, "neck", "vit_t", ("bus",), batch=400)
     for task in ("truth", "build", "serve"):
         fields = {**json.loads(plan.to_json()), "task": task}
         answer: Any = do(StorePlan.from_json(json.dumps(fields)))
@@ -138,9 +162,9 @@ def test_the_command_prints_machine_commit_and_rows_and_names_what_it_left_out(
 
     arguments = [
         "--points",
-        "600",
+        "300",
         "--queries",
-        "10",
+        "5",
         "--recipe",
         "neck",
         "--engines",
@@ -150,7 +174,7 @@ def test_the_command_prints_machine_commit_and_rows_and_names_what_it_left_out(
     assert main([*arguments, "--store", str(tmp_path / "store")], start) == 0
     printed = capsys.readouterr()
     report = json.loads(printed.out)
-    assert (report["n"], report["dim"], report["n_seeds"]) == (600, DIM, N_SEEDS)
+    assert (report["n"], report["dim"], report["n_seeds"]) == (300, DIM, N_SEEDS)
     assert report["left_out"] == ["hnswlib: not installed"]
     assert {"cpu", "cores"} <= set(report["machine"])
     assert report["rows"][0]["served"]["filtered"][0]["class_name"] == "bus"

@@ -15,7 +15,8 @@ ROUND = Measured(
 def test_what_was_measured_comes_out_again() -> None:
     found = size(1_000_000, cores=1, measured=ROUND)
     assert (found.ram_gb, found.disk_gb, found.shards, found.nodes) == (1.0, 4.0, 1, 1)
-    assert found.hours == pytest.approx(600 / 3600)
+    assert found.load_hours == pytest.approx(100 / 3600)
+    assert found.index_hours == pytest.approx(500 / 3600)
     assert found.p95_ms == pytest.approx(2.0)
 
 
@@ -23,8 +24,18 @@ def test_memory_and_disk_grow_with_points_and_replicas_and_time_a_little_faster(
     found = size(10_000_000, cores=1, measured=ROUND)
     assert (found.ram_gb, found.disk_gb) == (10.0, 40.0)
     # ln(1e7) / ln(1e6) = 7/6
-    assert found.hours == pytest.approx(10 * (100 + 500 * 7 / 6) / 3600)
+    assert found.load_hours == pytest.approx(10 * 100 / 3600)
+    assert found.index_hours == pytest.approx(10 * 500 * 7 / 6 / 3600)
     assert found.p95_ms == pytest.approx(2.0 * 7 / 6)
+
+
+def test_more_cores_index_sooner_and_only_more_nodes_load_sooner() -> None:
+    one, many = size(10_000_000, cores=1, measured=ROUND), size(10_000_000, cores=16, measured=ROUND)
+    assert many.load_hours == one.load_hours
+    assert many.index_hours == pytest.approx(one.index_hours / 16)
+    # three nodes, each point twice
+    cluster = size(10_000_000, replicas=2, cores=16, measured=ROUND)
+    assert cluster.load_hours == pytest.approx(one.load_hours * 2 / 3)
 
 
 def test_a_cluster_has_nodes_for_its_memory_and_shards_of_no_more_than_five_million() -> None:

@@ -1,9 +1,16 @@
-"""The points of the store benchmark: real segments of a store, taken image by image and moved a little.
+"""The points of the store benchmark: real segments of a store, taken image by image and mixed with like ones.
 
 A seed is a stored segment: its embedding, and its payload as samdb wrote it. Points are made an image at a
-time from the segments of one seed image, so that payloads stay as real as their images. Each embedding is
-moved by noise that has the covariance of the differences between real neighbours: clusters keep the shape
-that SAM gives them. Everything follows from the seed number and the point's own number.
+time from the segments of one seed image, so that payloads stay as real as their images. Each embedding is a
+random mixture of its seed's and a few of its nearest of the same class, and a little noise. Noise alone
+would put every copy of a seed at about the same distance from every other, and the ten nearest would be a
+matter of chance. `spectrum` says how far the nearest lie; for 2,402 real segments of BDD100K (`blend`, each
+other's neighbours) and 100,000 made of them, medians (10 % and 90 % quantiles):
+
+    distance of the 10th by that of the 1st: real 1.19 (1.09, 2.03), made 1.17 (1.09, 1.35)
+    local dimension of the 20 nearest:       real 15.7 (8.4, 25.5),  made 15.2 (9.4, 23.9)
+
+Everything follows from the seed number and the point's own number.
 """
 
 from __future__ import annotations
@@ -24,10 +31,10 @@ Payload: TypeAlias = dict[str, Json]
 Vectors: TypeAlias = NDArray[np.float32]
 
 _NAMESPACE = uuid.UUID("6b1f0a56-9f3c-5d0e-8a55-1d1f5a2f7f10")
-#: how far a point lies from its seed, by the differences between real neighbours
-SPREAD = 0.7
-#: seeds looked at to learn that difference
-_NEIGHBOURS_OF = 2000
+#: a point is mixed of its seed and MIXED others, drawn from so many of its class that are nearest to it
+MIXED, NEAREST = 6, 100
+#: length of the noise, by the distance from the seed to the nearest of its class
+NOISE = 0.2
 #: points made together; the noise of a chunk follows from the seed number and the chunk's own
 CHUNK = 5000
 
@@ -69,8 +76,11 @@ class Points:
     seeds: Seeds
     rows: NDArray[np.int64]
     images: NDArray[np.int64]
-    #: draws the noise: (D, D), and the seed number
+    #: of each seed: its nearest of the same class (S, NEAREST or fewer), itself where there are no more; the
+    #: length of the noise (S,)
+    near: NDArray[np.int64]
     noise: NDArray[np.float32]
+    #: the seed number
     number: int
 
     def __len__(self) -> int:
@@ -89,7 +99,8 @@ class Points:
             rows += drawn
             owners += [image] * len(drawn)
             image += 1
-        return cls(seeds, np.array(rows[:n]), np.array(owners[:n]), _noise(seeds.vectors, rng), number)
+        near, noise = _neighbours(seeds)
+        return cls(seeds, np.array(rows[:n]), np.array(owners[:n]), near, noise, number)
 
     def vectors(self, start: int, stop: int) -> Vectors:
         """Embeddings (stop - start, D) of norm 1; `start` must be a multiple of CHUNK."""
@@ -100,7 +111,7 @@ class Points:
         """Embeddings (n, D) of segments that are like the points and not among them."""
         rng = np.random.default_rng([self.number, 1 << 40])
         rows = rng.integers(len(self.seeds.vectors), size=n)
-        return _moved(self.seeds.vectors[rows], self.noise, rng)
+        return self._mixed(rows, rng)
 
     def payloads(self, start: int, stop: int) -> Iterator[Payload]:
         """Payloads as samdb stores them: the seed's, with an image, a parent and a label of its own."""
@@ -120,7 +131,19 @@ class Points:
 
     def _chunk(self, start: int, stop: int) -> Vectors:
         rng = np.random.default_rng([self.number, start])
-        return _moved(self.seeds.vectors[self.rows[start:stop]], self.noise, rng)
+        return self._mixed(self.rows[start:stop], rng)
+
+    def _mixed(self, rows: NDArray[np.int64], rng: np.random.Generator) -> Vectors:
+        """A point for each of these seeds."""
+        vectors = self.seeds.vectors
+        others = self.near[rows[:, None], rng.integers(self.near.shape[1], size=(len(rows), MIXED))]
+        weights = rng.dirichlet(np.ones(1 + MIXED), len(rows)).astype(np.float32)
+        made = vectors[rows] * weights[:, :1]
+        for i in range(MIXED):
+            made += vectors[others[:, i]] * weights[:, i + 1 : i + 2]
+        step = self.noise[rows, None] / np.float32(np.sqrt(vectors.shape[1]))
+        made += rng.standard_normal(made.shape, dtype=np.float32) * step
+        return np.asarray(made / np.linalg.norm(made, axis=1, keepdims=True), dtype=np.float32)
 
 
 def point_id(i: int) -> str:
@@ -137,19 +160,36 @@ def choose_class(classes: Sequence[str | None], share: float) -> tuple[str, floa
     return name, counted[name] / len(classes)
 
 
-def _noise(vectors: Vectors, rng: np.random.Generator) -> NDArray[np.float32]:
-    """A matrix (D, D) that turns standard normal rows into differences like those of real neighbours."""
-    picked = vectors[rng.permutation(len(vectors))[:_NEIGHBOURS_OF]]
-    cosines = picked @ picked.T
-    np.fill_diagonal(cosines, -1.0)
-    differences = (picked[cosines.argmax(axis=1)] - picked).astype(np.float64)
-    values, axes = np.linalg.eigh(differences.T @ differences / len(differences))
-    return np.asarray((axes * np.sqrt(np.maximum(values, 0.0))).T * SPREAD, dtype=np.float32)
+def spectrum(asked: Vectors, among: Vectors, k: int = 20) -> tuple[Vectors, Vectors]:
+    """For each row (Q, D): its 10th neighbour's distance by its nearest's, and the local dimension (Levina
+    and Bickel's estimate from the k nearest); both (Q,). A row that is itself among them is no neighbour.
+    """
+    cosines = asked @ among.T
+    cosines[cosines > 1 - 1e-6] = -1.0
+    nearest = -np.sort(np.partition(-cosines, k, axis=1)[:, :k], axis=1)
+    distances = np.sqrt(2 - 2 * nearest)
+    dimension = -1.0 / np.log(distances[:, :-1] / distances[:, -1:]).mean(axis=1)
+    return distances[:, 9] / distances[:, 0], dimension
 
 
-def _moved(rows: Vectors, noise: NDArray[np.float32], rng: np.random.Generator) -> Vectors:
-    moved = rows + rng.standard_normal(rows.shape, dtype=np.float32) @ noise
-    return np.asarray(moved / np.linalg.norm(moved, axis=1, keepdims=True), dtype=np.float32)
+def _neighbours(seeds: Seeds) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Of each seed the nearest of its class, closest first; and the length of its noise."""
+    classes = np.array([_name(p) or "" for p in seeds.payloads])
+    near = np.tile(np.arange(len(classes))[:, None], min(NEAREST, len(classes)))
+    noise = np.zeros(len(classes), dtype=np.float32)
+    for name in np.unique(classes):
+        of = np.flatnonzero(classes == name)
+        for part in np.array_split(of, len(of) // 1000 + 1):
+            cosines = seeds.vectors[part] @ seeds.vectors[of].T
+            cosines[np.arange(len(part)), np.searchsorted(of, part)] = -2.0
+            order = np.argsort(-cosines, axis=1)[:, : min(len(of) - 1, near.shape[1])]
+            if not order.size:
+                continue
+            # few of a class: all of them, over and over
+            near[part] = np.take(of[order], np.arange(near.shape[1]) % order.shape[1], axis=1)
+            closest = np.take_along_axis(cosines, order[:, :1], 1)[:, 0]
+            noise[part] = NOISE * np.sqrt(np.maximum(2 - 2 * closest, 0.0))
+    return near, noise
 
 
 def _name(payload: Payload) -> str | None:

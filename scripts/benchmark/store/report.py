@@ -28,7 +28,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class StoreReport:
-    """All of one run. `n_seeds` real segments were perturbed into `n` points; `left_out` says which engines
+    """All of one run. `n_seeds` real segments were mixed into `n` points; `left_out` says which engines
     are missing and why, `warnings` why the figures may be wrong.
     """
 

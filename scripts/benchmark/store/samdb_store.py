@@ -32,6 +32,10 @@ class Cut:
     images: list[Point]
 
 
+#: batches written between two flushes: each waits for the disk, and holds up all of Python meanwhile
+_UNFLUSHED = 10
+
+
 class SamdbStore(Engine[Cut]):
     """A samdb store with the segments and their images' ledger; `address` is a folder or a server."""
 
@@ -43,6 +47,7 @@ class SamdbStore(Engine[Cut]):
         self._params = LayoutParams(model, layout_dims(model))
         self._server = server
         self._images: set[str] = set()
+        self._unflushed = 0
         self._store: VectorStore | None = None
 
     @property
@@ -64,10 +69,16 @@ class SamdbStore(Engine[Cut]):
 
     def load(self, ready: Cut) -> None:
         self.store.upsert(SEGMENTS, [segment_to_point(s) for s in ready.segments])
-        self.store.flush(SEGMENTS)
         if ready.images:
             self.store.upsert(IMAGES, ready.images)
-            self.store.flush(IMAGES)
+        self._unflushed += 1
+        if self._unflushed == _UNFLUSHED:
+            self.loaded()
+
+    def loaded(self) -> None:
+        for name in (SEGMENTS, IMAGES):
+            self.store.flush(name)
+        self._unflushed = 0
 
     def index(self) -> None:
         for name in (SEGMENTS, IMAGES):
