@@ -19,8 +19,8 @@ from samdb.stores.ranking import is_plain, rank, thin
 _RESCORED = qe.QuantizationSearchParams(rescore=True, oversampling=8.0)
 _INDEXED = qe.SearchParams(hnsw_ef=128, quantization=_RESCORED)
 # with a filter the graph has holes, though the engine links the points of each indexed value among
-# themselves; 1 % and 18 % of these points: at ef 128 1.0 and .998, from 256 on 1.0. Points that lie harder want
-# more: 1M `blend` moved by noise alone, at oversampling 4: 1 % ef 128 .961, 512 .994; 18 % .69, .91
+# themselves; 1 % and 18 % of these points: at ef 128 1.0 and .998, from 256 on 1.0. Points that lie harder
+# want more: 1M `blend` moved by noise alone, oversampling 4: 1 % ef 128 .961, 512 .994; 18 % .69, .91
 _FILTERED = qe.SearchParams(hnsw_ef=512, quantization=_RESCORED)
 _EXACT = qe.SearchParams(exact=True, quantization=qe.QuantizationSearchParams(ignore=True))
 
