@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING
 
 from samdb import wiring
 from samdb.api.inputs import best_prompts, check_split, one_image
-from samdb.config import Settings
+from samdb.api.opened_store import OpenedStore
 from samdb.core.bank import BankCard
 from samdb.core.boxes import Box
 from samdb.core.head import PROJECTED
@@ -19,7 +18,7 @@ from samdb.core.prompt import MaskCandidate, Prompt
 from samdb.core.sample import Label, Sample
 from samdb.core.segment import Granularity, Segment
 from samdb.core.where import parse_where
-from samdb.errors import ConfigError, StoreLayoutError
+from samdb.errors import ConfigError
 from samdb.pipelines.bank_versions import activate_bank, active_head, show_bank
 from samdb.pipelines.build_bank import BankProgress, BuildBankReport, build_bank
 from samdb.pipelines.classify import ClassifiedImage, classify_image
@@ -31,17 +30,14 @@ from samdb.pipelines.ingest import IngestProgress, IngestReport
 from samdb.pipelines.ledger import file_sha256
 from samdb.pipelines.project import projected_by
 from samdb.pipelines.projecting import ProjectingSegmenter, fitted
-from samdb.pipelines.search import SearchHit, SearchRequest, search
-from samdb.ports import Dataset, Segmenter, VectorStore
-from samdb.stores.layout import BANK, IMAGES, SEGMENTS, LayoutParams
-from samdb.stores.migrate import check_layout, migrate, stored_params
+from samdb.pipelines.search import SearchRequest, SearchResults, search
+from samdb.ports import Dataset
 
 if TYPE_CHECKING:
     from samdb.bank.train_settings import TrainSettings
     from samdb.pipelines.export import ExportFormat, ExportReport, ImagesMode
     from samdb.pipelines.export_source import ExportWhat
     from samdb.pipelines.train_bank import TrainBankReport
-    from samdb.sam.download import Progress
     from samdb.workers.ray_cluster import RayPlan
 
 #: the recipes stored unless told otherwise, and the one that banks and searches compare (README, "Recipes")
@@ -49,34 +45,12 @@ DEFAULT_RECIPES: tuple[str, ...] = ("blend",)
 DEFAULT_RECIPE = "blend"
 
 
-class Database:
+class Database(OpenedStore):
     """A store with the model that fills and reads it. SAM is loaded on first use. Close it, or use `with`.
 
     Without a model in the settings it is the store's; `settings` tells which. `on_download` is told how far
     the model's weights are, if they must be fetched.
     """
-
-    def __init__(self, settings: Settings, on_download: Progress | None = None) -> None:
-        self.store: VectorStore = wiring.open_store(settings)
-        try:
-            self.settings = wiring.with_model(settings, self.store)
-        except BaseException:
-            self.store.close()
-            raise
-        self._on_download = on_download
-        self._segmenter: Segmenter | None = None
-        self._held: LayoutParams | None = None
-
-    @property
-    def segmenter(self) -> Segmenter:
-        """Segment Anything, loaded once; weights are fetched when they are not on this machine."""
-        if self._segmenter is None:
-            self._segmenter = wiring.load_segmenter(self.settings, self._on_download)
-        return self._segmenter
-
-    @segmenter.setter
-    def segmenter(self, segmenter: Segmenter) -> None:
-        self._segmenter = segmenter
 
     def ingest(
         self,
@@ -265,7 +239,7 @@ class Database:
         limit: int = 20,
         offset: int = 0,
         per_image: int | None = None,
-    ) -> list[SearchHit]:
+    ) -> SearchResults:
         """Stored segments like an example: a stored segment, or what an image shows in a box, at a point or
         under a mask. The example itself is never among the hits, even when it is stored.
 
@@ -347,54 +321,8 @@ class Database:
         wanted = (format, what, where, split, images, card, recipes, force)
         return run_export(self.store, Path(path), on_progress, *wanted)
 
-    def prepare(self) -> list[str]:
-        """Lay out a new store for the settings' model, or check an existing one; names what was applied."""
-        self.check_model()
-        params = wiring.layout_params(self.settings)
-        return migrate(self.store, params, tuning=wiring.tuning(self.settings))
+    def _repr_html_(self) -> str:
+        """How a notebook shows it: what the store holds."""
+        from samdb.pipelines.notebook_reports import store_html
 
-    def check_model(self) -> None:
-        """Raise StoreLayoutError when the store holds anything of another version or model.
-
-        A store without any point is new, even if a process was killed while it was laying it out.
-        """
-        held = set(self.store.collections()) & {SEGMENTS, IMAGES, BANK}
-        if any(self.store.count(name) for name in held):
-            check_layout(self.store, self.settings.model, tuning=wiring.tuning(self.settings))
-
-    def check(self) -> None:
-        """Raise StoreLayoutError unless the store is laid out by this version, for this model."""
-        if self._held is not None:
-            return
-        held = stored_params(self.store)
-        if held is None:
-            raise StoreLayoutError(
-                f"the store at {self.store.address} is empty: run `samdb ingest PATH` first"
-            )
-        check_layout(self.store, self.settings.model, tuning=wiring.tuning(self.settings))
-        self._held = held
-
-    def check_recipe(self, recipe: str) -> None:
-        """Raise ConfigError unless the store's model has that recipe, StoreLayoutError as `check`."""
-        self.check()
-        known = sorted(self._held.vectors) if self._held else []
-        if recipe not in known:
-            raise ConfigError(f"unknown recipe {recipe!r}: choose from {', '.join(known)}")
-
-    def _check_embedded(self, recipe: str) -> None:
-        """The same; and what a bank has made of embeddings is no recipe to learn another from."""
-        if recipe == PROJECTED:
-            raise ConfigError(f"{recipe!r} is made by a bank: choose what it is made of (`samdb bank show`)")
-        self.check_recipe(recipe)
-
-    def close(self) -> None:
-        """Let go of the store."""
-        self.store.close()
-
-    def __enter__(self) -> Database:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
+        return store_html(self.store, self.settings.model)

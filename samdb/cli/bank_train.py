@@ -97,19 +97,11 @@ def train(
 
 
 def _draw(report: TrainBankReport, path: Path) -> None:
-    from samdb.reports.training_plot import TrainingCurve, write_training_plot
+    from samdb.pipelines.notebook_reports import training_curves
+    from samdb.reports.training_plot import write_training_plot
 
     if not report.curves:
         show.warn("No plot was drawn: there are too few images to hold any out.")
         return
-    curves = [
-        TrainingCurve(
-            loss=tuple(p.loss for p in curve),
-            macro_f1=tuple(p.macro_f1 or 0.0 for p in curve),
-            accuracy=tuple(p.accuracy or 0.0 for p in curve),
-            best_epoch=best,
-        )
-        for curve, best in zip(report.curves, report.best_epochs, strict=True)
-    ]
-    write_training_plot(curves, path, f"bank {report.bank.card.label}")
+    write_training_plot(training_curves(report), path, f"bank {report.bank.card.label}")
     show.done(f"the training curves are in {path}")

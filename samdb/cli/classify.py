@@ -17,7 +17,6 @@ from samdb.core.points import PayloadValue
 from samdb.errors import ConfigError, InputError, ModelError
 
 if TYPE_CHECKING:
-    from samdb.core.bank import Prediction
     from samdb.core.sample import Sample
     from samdb.pipelines.classify import ClassifiedImage, ClassifiedSegment
     from samdb.pipelines.cutting import PromptMode
@@ -173,22 +172,20 @@ def _large_enough(image: ClassifiedImage, min_area_px: int) -> ClassifiedImage:
 
 
 def _draw_reasons(image: ClassifiedImage, reasons: Sequence[Explanation], folder: Path) -> None:
+    from samdb.pipelines.classify import answer_order
     from samdb.pipelines.explain_pictures import write_explanations
 
     if not reasons:
         return
-    ordered = sorted(reasons, key=lambda r: _order(r.prediction))
+    ordered = sorted(reasons, key=lambda r: answer_order(r.prediction))
     write_explanations(ordered, image.sample.path, folder, _MOST_REASONS)
     more = f" (the first {_MOST_REASONS} of {len(reasons)})" if len(reasons) > _MOST_REASONS else ""
     show.say(f"why: {folder}{more}")
 
 
-def _order(prediction: Prediction) -> tuple[bool, float]:
-    """Answers first, the surest at the top."""
-    return (prediction.class_name is None, -prediction.score)
-
-
 def _print(image: ClassifiedImage, reasons: Sequence[Explanation], *, as_json: bool) -> None:
+    from samdb.pipelines.classify import answer_order, answer_words
+
     if as_json:
         for item, why in zip_longest(image.segments, reasons):
             show.json_line({**_record(image, item), **({"explain": explained(why)} if why else {})})
@@ -196,7 +193,7 @@ def _print(image: ClassifiedImage, reasons: Sequence[Explanation], *, as_json: b
     if not image.segments:
         show.say(f"{image.sample.path.name}: no segments")
         return
-    named = sorted(image.segments, key=lambda s: _order(s.prediction))
+    named = sorted(image.segments, key=lambda s: answer_order(s.prediction))
     labelled = any(s.label and s.label.class_name for s in named)
     rows = []
     for item in named:
@@ -204,7 +201,7 @@ def _print(image: ClassifiedImage, reasons: Sequence[Explanation], *, as_json: b
         row = [
             image.sample.path.name,
             ",".join(f"{v:.0f}" for v in item.segment.box_xyxy),
-            "|".join(p.classes) + "?" if p.outcome == "ambiguous" else p.class_name or f"({p.reason})",
+            answer_words(p),
             f"{p.score:.2f}",
             p.runner_up or "-",
             item.segment.granularity,
@@ -212,7 +209,7 @@ def _print(image: ClassifiedImage, reasons: Sequence[Explanation], *, as_json: b
         ]
         rows.append([*row, (item.label.class_name if item.label else "") or "-"] if labelled else row)
     show.table((*_COLUMNS, "label") if labelled else _COLUMNS, rows, right=("score", "parts"))
-    for why in sorted(reasons, key=lambda r: _order(r.prediction)):
+    for why in sorted(reasons, key=lambda r: answer_order(r.prediction)):
         print_reason(why)
 
 

@@ -65,6 +65,12 @@ class BuildBankReport:
     active: bool
     seconds: float
 
+    def _repr_html_(self) -> str:
+        """How a notebook shows it."""
+        from samdb.pipelines.notebook_reports import bank_html
+
+        return bank_html(self)
+
 
 def build_bank(
     store: VectorStore,

@@ -47,6 +47,24 @@ class ClassifiedImage:
     problems: tuple[str, ...]
     hidden: tuple[ClassifiedSegment, ...] = ()
 
+    def _repr_html_(self) -> str:
+        """How a notebook shows it."""
+        from samdb.pipelines.notebook_pictures import classified_html
+
+        return classified_html(self)
+
+
+def answer_order(prediction: Prediction) -> tuple[bool, float]:
+    """To sort by: answers first, the surest at the top."""
+    return (prediction.class_name is None, -prediction.score)
+
+
+def answer_words(prediction: Prediction) -> str:
+    """The answer in a word: `car`, `car|truck?` where they cannot be told apart, `(background)`."""
+    if prediction.outcome == "ambiguous":
+        return "|".join(prediction.classes) + "?"
+    return prediction.class_name or f"({prediction.reason})"
+
 
 def classify_image(
     sample: Sample,

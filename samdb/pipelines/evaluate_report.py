@@ -126,6 +126,12 @@ class EvalReport:
     methods: tuple[MethodReport, ...]
     seconds: float
 
+    def _repr_html_(self) -> str:
+        """How a notebook shows it."""
+        from samdb.pipelines.notebook_reports import evaluation_html
+
+        return evaluation_html(self)
+
 
 def report_record(report: EvalReport, created_at: str = "") -> dict[str, PayloadValue]:
     """The report as JSON. Keys are stable within a `format`; each figure is {mean, std, values}.

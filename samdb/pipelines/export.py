@@ -91,6 +91,12 @@ class ExportReport:
     notes: tuple[str, ...]
     seconds: float
 
+    def _repr_html_(self) -> str:
+        """How a notebook shows it."""
+        from samdb.pipelines.notebook_reports import export_html
+
+        return export_html(self)
+
 
 def export(
     store: VectorStore,

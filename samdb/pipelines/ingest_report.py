@@ -49,6 +49,12 @@ class IngestReport:
         """Share (0..1) of the run's time in which SAM was at work, in the mean over the workers."""
         return self.profile.sam_s / (self.seconds * self.n_workers) if self.seconds > 0 else 0.0
 
+    def _repr_html_(self) -> str:
+        """How a notebook shows it."""
+        from samdb.pipelines.notebook_reports import ingest_html
+
+        return ingest_html(self)
+
 
 def make_report(
     dataset: str, tally: Tally, n_removed: int, seconds: float, profile: IngestProfile, n_workers: int = 1

@@ -16,7 +16,7 @@ from samdb.pipelines.classify import ClassifiedImage
 from samdb.pipelines.search import SearchHit
 from samdb.reports.overlay import OverlayItem, draw_overlay
 from samdb.reports.palette import class_color
-from samdb.reports.picture_file import save_png
+from samdb.reports.picture_file import Picture, save_png
 from samdb.reports.sheet import Tile, draw_sheet
 
 
@@ -35,6 +35,12 @@ def write_overlay(image: ClassifiedImage, path: Path) -> Path:
 
     Raises ImageError when the photograph is gone, ConfigError when `path` cannot be written.
     """
+    return save_png(draw_classified(image), path)
+
+
+def draw_classified(image: ClassifiedImage) -> Picture:
+    """The photograph with its segments tinted by class. Raises ImageError when it is gone, ValueError when
+    it is of another size by now."""
     items = [
         OverlayItem(
             mask=s.segment.mask,
@@ -49,7 +55,7 @@ def write_overlay(image: ClassifiedImage, path: Path) -> Path:
     ]
     counts = Counter(i.color_key for i in items if i.color_key is not None)
     title = f"{image.sample.path.name}: {sum(counts.values())} of {len(items)} segments classified"
-    return save_png(draw_overlay(read_image(image.sample.path), items, counts, title), path)
+    return draw_overlay(read_image(image.sample.path), items, counts, title)
 
 
 def write_sheet(
@@ -64,8 +70,7 @@ def write_sheet(
     left_out: list[SearchHit] = []
     for hit in hits:
         s = hit.segment
-        caption = (f"{s.class_name or 'no class'}  {hit.score:.3f}", Path(s.image_id).name, s.granularity)
-        tile = segment_tile(hit.image_path, s.mask, s.box_xyxy, caption, s.class_name, str(hit.rank))
+        tile = segment_tile(hit.image_path, s.mask, s.box_xyxy, hit_caption(hit), s.class_name, str(hit.rank))
         if tile is None:
             left_out.append(hit)
         else:
@@ -77,6 +82,12 @@ def write_sheet(
     title = f"{len(hits)} segment{'' if len(hits) == 1 else 's'} like the example"
     save_png(draw_sheet(tiles, title=title, query_tile=first), path)
     return left_out
+
+
+def hit_caption(hit: SearchHit) -> tuple[str, ...]:
+    """What is written below a hit, in lines."""
+    s = hit.segment
+    return f"{s.class_name or 'no class'}  {hit.score:.3f}", Path(s.image_id).name, s.granularity
 
 
 def picture_names(samples: Sequence[Sample]) -> list[Path]:

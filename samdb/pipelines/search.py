@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import SupportsIndex, overload
 
 from samdb.core.ids import image_point_id
 from samdb.core.points import Point, Query, Where
@@ -54,8 +55,38 @@ class SearchHit:
     segment: Segment
     image_path: Path | None
 
+    def _repr_png_(self) -> bytes | None:
+        """How a notebook shows it; as text, when its image cannot be read any more."""
+        from samdb.pipelines.notebook_pictures import hit_png
 
-def search(store: VectorStore, request: SearchRequest) -> list[SearchHit]:
+        return hit_png(self)
+
+
+class SearchResults(list[SearchHit]):
+    """What a search found, best first: a list that a notebook shows as pictures. So is a slice of it."""
+
+    @overload
+    def __getitem__(self, index: SupportsIndex) -> SearchHit: ...
+    @overload
+    def __getitem__(self, index: slice) -> SearchResults: ...
+    def __getitem__(self, index: SupportsIndex | slice) -> SearchHit | SearchResults:
+        """A hit, or some of them."""
+        if isinstance(index, slice):
+            return SearchResults(super().__getitem__(index))
+        return super().__getitem__(index)
+
+    def copy(self) -> SearchResults:
+        """The same hits in another list."""
+        return SearchResults(self)
+
+    def _repr_html_(self) -> str:
+        """How a notebook shows them."""
+        from samdb.pipelines.notebook_pictures import hits_html
+
+        return hits_html(self)
+
+
+def search(store: VectorStore, request: SearchRequest) -> SearchResults:
     """The stored segments closest to the examples, best first.
 
     A segment that is closer to a negative than to any positive comes after all others.
@@ -75,10 +106,10 @@ def search(store: VectorStore, request: SearchRequest) -> list[SearchHit]:
     hits = store.query(SEGMENTS, [query])[0]
     segments = [point_to_segment(Point(h.id, {}, h.payload)) for h in hits]
     paths = image_paths(store, segments)
-    return [
+    return SearchResults(
         SearchHit(request.offset + i, hit.score, segment, paths.get((segment.dataset, segment.image_id)))
         for i, (hit, segment) in enumerate(zip(hits, segments, strict=True), 1)
-    ]
+    )
 
 
 def image_paths(store: VectorStore, segments: Sequence[Segment]) -> dict[tuple[str, str], Path]:

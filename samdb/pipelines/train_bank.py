@@ -47,6 +47,12 @@ class TrainBankReport:
     curves: tuple[tuple[CurvePoint, ...], ...]
     best_epochs: tuple[int, ...]
 
+    def _repr_html_(self) -> str:
+        """How a notebook shows it."""
+        from samdb.pipelines.notebook_reports import trained_html
+
+        return trained_html(self)
+
 
 @dataclass(frozen=True, slots=True)
 class _Plan:

@@ -53,7 +53,11 @@ def draw_crop(
 
 def scaled_down(image: NDArray[np.uint8], side_px: int) -> Image.Image:
     """An RGB image (H, W, 3) whose longest side is at most `side_px`; it is never enlarged."""
-    photo = Image.fromarray(image)
+    return shrunk(Image.fromarray(image), side_px)
+
+
+def shrunk(photo: Image.Image, side_px: int) -> Image.Image:
+    """The picture with a longest side of at most `side_px`; it is never enlarged."""
     scale = side_px / max(photo.size)
     if scale >= 1:
         return photo

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import os
 from pathlib import Path
+from typing import TypeAlias
 
 from PIL import Image
 
 from samdb.errors import ConfigError
+
+#: a picture in memory, for who has no other business with Pillow
+Picture: TypeAlias = Image.Image
 
 
 def save_png(image: Image.Image, path: Path) -> Path:
@@ -28,3 +33,10 @@ def save_png(image: Image.Image, path: Path) -> Path:
             f"cannot write the picture {path} ({exc.strerror or exc}): choose another place with --out"
         ) from exc
     return path
+
+
+def png_bytes(image: Image.Image) -> bytes:
+    """The picture as the bytes of a PNG file."""
+    buffer = io.BytesIO()
+    image.save(buffer, format="PNG")
+    return buffer.getvalue()

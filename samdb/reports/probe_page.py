@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
+
+from samdb.reports.html_parts import data_uri, html_table
 
 _STYLE = """
 :root { color-scheme: light dark; --paper: #f4f6f8; --card: #ffffff; --ink: #16191d; --quiet: #5c6570;
@@ -67,23 +68,13 @@ def _section(section: Section) -> str:
     parts += [_picture(p) for p in section.pictures]
     if section.table:
         head, *rows = section.table
-        cells = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in head)
-        lines = ["<tr>" + "".join(f"<td>{escape(c)}</td>" for c in row) + "</tr>" for row in rows]
-        parts.append(
-            f'<div class="wide"><table>\n<thead><tr>{cells}</tr></thead>\n<tbody>\n'
-            + "\n".join(lines)
-            + "\n</tbody></table></div>"
-        )
+        parts.append(html_table(head, rows))
     return "<section>\n" + "\n".join(parts) + "\n</section>"
 
 
 def _picture(picture: Picture) -> str:
-    image = f'<img alt="{escape(picture.alt)}" src="{_data_uri(picture.light)}">'
+    image = f'<img alt="{escape(picture.alt)}" src="{data_uri(picture.light)}">'
     if picture.dark is None:
         return image
-    dark = f'<source media="(prefers-color-scheme: dark)" srcset="{_data_uri(picture.dark)}">'
+    dark = f'<source media="(prefers-color-scheme: dark)" srcset="{data_uri(picture.dark)}">'
     return f"<picture>{dark}{image}</picture>"
-
-
-def _data_uri(png: bytes) -> str:
-    return "data:image/png;base64," + base64.b64encode(png).decode("ascii")

@@ -10,6 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from samdb.errors import InputError
+from samdb.reports.plot_theme import png_of
 
 _SIZE_INCHES = (9.0, 4.0)
 _DPI = 120
@@ -31,6 +32,18 @@ def write_training_plot(curves: Sequence[TrainingCurve], path: Path, title: str)
 
     Raises InputError when it cannot be written.
     """
+    try:
+        _figure(curves, title).savefig(path)
+    except (OSError, ValueError) as exc:
+        raise InputError(f"cannot write the plot to {path} ({exc}): give another name, as x.png") from exc
+
+
+def training_plot_png(curves: Sequence[TrainingCurve], title: str) -> bytes:
+    """The curves as the bytes of a PNG file."""
+    return png_of(_figure(curves, title))
+
+
+def _figure(curves: Sequence[TrainingCurve], title: str) -> Figure:
     figure = Figure(figsize=_SIZE_INCHES, dpi=_DPI, layout="constrained")
     FigureCanvasAgg(figure)
     losses, judged = figure.subplots(1, 2)
@@ -44,7 +57,4 @@ def write_training_plot(curves: Sequence[TrainingCurve], path: Path, title: str)
     losses.legend(frameon=False)
     judged.set(xlabel="epoch", ylabel="held-out images: macro-F1 (line), accuracy (dots)", ylim=(0, 1))
     figure.suptitle(title)
-    try:
-        figure.savefig(path)
-    except (OSError, ValueError) as exc:
-        raise InputError(f"cannot write the plot to {path} ({exc}): give another name, as x.png") from exc
+    return figure
