@@ -48,7 +48,7 @@ def hits_html(hits: Sequence[SearchHit]) -> str:
                 if pixels.shape[:2] == s.mask.size_hw:
                     picture = jpeg_bytes(draw_crop(pixels, s.mask, s.box_xyxy, _CROP_PX))
         name, file, granularity = s.class_name or "no class", Path(s.image_id).name, s.granularity
-        attributes = [str(v) for v in s.attributes.values() if isinstance(v, str)]
+        attributes = [v for v in s.attributes.values() if isinstance(v, str) and v != "undefined"]
         below = (file, ", ".join([granularity, *attributes]))
         hint = f"segment {s.segment_id} of {s.dataset}/{s.image_id}"
         color = class_color(s.class_name)
@@ -72,7 +72,7 @@ def classified_html(image: ClassifiedImage) -> str:
     """The image with its segments tinted by class, and the answers, the surest first."""
     parts = []
     try:
-        picture = shrunk(draw_classified(image), _IMAGE_PX)
+        picture = shrunk(draw_classified(image, titled=False), _IMAGE_PX)
     except (ImageError, ValueError):  # gone, or another image by now
         parts.append(draw_note(f"{image.sample.path} is not the image any more that was classified."))
     else:

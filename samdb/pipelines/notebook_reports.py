@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from samdb.core.points import Condition
-from samdb.errors import StoreError
+from samdb.errors import SamdbError
 from samdb.pipelines.bank_versions import BankListing, list_banks
 from samdb.pipelines.browse import DatasetCount, count_datasets, count_values
 from samdb.pipelines.build_bank import BuildBankReport
@@ -115,7 +115,7 @@ def store_html(store: VectorStore, model: str) -> str:
     title = f"samdb store {store.address}"
     try:
         return draw_panel(title, f"model {model}", _store_parts(store))
-    except (StoreError, RuntimeError) as exc:
+    except SamdbError as exc:
         return draw_panel(title, f"model {model}", [draw_note(f"It cannot be read: {exc}")])
 
 

@@ -38,7 +38,7 @@ def write_overlay(image: ClassifiedImage, path: Path) -> Path:
     return save_png(draw_classified(image), path)
 
 
-def draw_classified(image: ClassifiedImage) -> Picture:
+def draw_classified(image: ClassifiedImage, titled: bool = True) -> Picture:
     """The photograph with its segments tinted by class. Raises ImageError when it is gone, ValueError when
     it is of another size by now."""
     items = [
@@ -55,7 +55,7 @@ def draw_classified(image: ClassifiedImage) -> Picture:
     ]
     counts = Counter(i.color_key for i in items if i.color_key is not None)
     title = f"{image.sample.path.name}: {sum(counts.values())} of {len(items)} segments classified"
-    return draw_overlay(read_image(image.sample.path), items, counts, title)
+    return draw_overlay(read_image(image.sample.path), items, counts, title if titled else None)
 
 
 def write_sheet(
