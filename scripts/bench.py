@@ -24,6 +24,7 @@ from scripts.benchmark import serving
 from scripts.benchmark.machine import commit, load_average, machine, versions
 from scripts.benchmark.material import Material, choose_material
 from scripts.benchmark.plan import Flops, Plan
+from scripts.benchmark.ray import command as ray_command
 from scripts.benchmark.report import Report, show
 from scripts.benchmark.results import matched_share, ratios, read_masks, rows
 from scripts.benchmark.runs import Run, Start, measure_in_turn, start_process
@@ -45,6 +46,8 @@ def main(arguments: Sequence[str] | None = None, start: Start = start_process) -
         from scripts.benchmark.store.command import main as store
 
         return store(words[1:])
+    if words[:1] == ["ray"]:
+        return ray_command.main(words[1:])
     options = parser().parse_args(words)
     try:
         report = run(options, start)

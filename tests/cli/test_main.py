@@ -123,10 +123,10 @@ def test_the_version_is_printed(bare: Samdb) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("serch",), "Did you mean 'search'?"),
+        (("serch",), "Did you mean 'search'"),
         (("search", "--bx", "1"), "--box"),
         (("ingest",), "Missing argument"),
-        (("ingest", ".", "--format", "voc"), "--format"),
+        (("ingest", ".", "--format", "vox"), "--format"),
         (("ingest", ".", "--recipes", "blend,nope"), "unknown recipe 'nope'"),
         (("bank", "build", "--seed", "x"), "--seed"),
     ],
