@@ -23,6 +23,9 @@ _LOAD_RETRIES = 3
 _MORE_IN_HAND = 4
 #: when to say that Ray has no room for a worker yet
 _PATIENCE_S = 30.0
+#: how long a worker may be on its way back, and how often to ask meanwhile
+_RESTART_S = 20.0
+_ASK_AGAIN_S = 0.2
 #: how long a stopped run waits for the images that SAM has seen
 _STOP_S = 120.0
 
@@ -55,6 +58,7 @@ class _Member:
     ready: Ready | None = None
     in_hand: dict[Ref, Sample] = field(default_factory=dict)
     alone: bool = False
+    away_since: float | None = None
 
 
 class RayCrew:
@@ -185,6 +189,9 @@ class RayCrew:
         try:
             ready: Ready = self._get(ref)
         except self._deaths as exc:
+            if isinstance(exc, self._ray.exceptions.ActorUnavailableError) and self._may_come_back(member):
+                member.loading = self._load(member.actor)
+                return
             self._members.remove(member)
             self._ray.kill(member.actor)
             if not self._members:
@@ -198,8 +205,17 @@ class RayCrew:
                 f"samdb is {ready.version} on {ready.host} and {__version__} here: install the same "
                 "version on every machine"
             )
-        member.ready = ready
+        member.ready, member.away_since = ready, None
         self._last_ready = ready
+
+    def _may_come_back(self, member: _Member) -> bool:
+        """Whether to ask again, after a moment, a worker that Ray says is being started anew: on a busy
+        machine that takes longer than Ray's own retries.
+        """
+        if member.away_since is None:
+            member.away_since = time.monotonic()
+        time.sleep(_ASK_AGAIN_S)
+        return time.monotonic() - member.away_since < _RESTART_S
 
     def _take(self, member: _Member, ref: Ref) -> list[Done | Lost]:
         try:

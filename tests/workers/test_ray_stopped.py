@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import signal
 import subprocess
@@ -27,7 +26,7 @@ from tests.pipelines.ingest_worlds import (
     run_ingest,
     write_world,
 )
-from tests.workers.ray_worlds import FOUND, running
+from tests.workers.ray_worlds import FOUND, RayWorld, running
 
 pytestmark = pytest.mark.slow
 
@@ -56,11 +55,10 @@ def line(process: subprocess.Popen[str]) -> str:
 
 
 @pytest.mark.parametrize("how", ["kill -9", "SIGTERM", "Ctrl-C"])
-def test_a_run_whose_driver_is_stopped_or_killed_is_resumed(tmp_path: Path, how: str) -> None:
-    if importlib.util.find_spec("ray") is None:
-        pytest.skip("Ray is not installed")
-    world, pids = write_world(tmp_path / "world", N_IMAGES), tmp_path / "pids"
-    pids.mkdir()
+def test_a_run_whose_driver_is_stopped_or_killed_is_resumed(
+    tmp_path: Path, on_ray: RayWorld, how: str
+) -> None:
+    world, pids = write_world(tmp_path / "world", N_IMAGES), on_ray.pids
     whole, store = new_store(), EdgeStore(tmp_path / "store")
     run_ingest(world, whole, RectangleSegmenter(FOUND), prompts="both")
     lay_out(store, dict.fromkeys(RECIPES, DIM))
@@ -86,12 +84,7 @@ def test_a_run_whose_driver_is_stopped_or_killed_is_resumed(tmp_path: Path, how:
     done = store.count(IMAGES)
     assert done < N_IMAGES
     assert how == "kill -9" or done > 8
-    store.close()
-    with start(world, tmp_path / "store", pids, 0) as process:
-        assert line(process) == "ready"
-        assert line(process) == f"unchanged {done}"
-        assert process.wait(PATIENCE_S) == 0
-    store = EdgeStore(tmp_path / "store")
+    assert on_ray.ingest(world, store).n_unchanged == done
     assert_same_points(contents(store), contents(whole))
     assert_ledger_agrees(store)
     store.close()

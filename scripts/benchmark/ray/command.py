@@ -1,8 +1,9 @@
 """What Ray costs and gives: `scripts/bench ray`.
 
-The same photographs are ingested into an embedded store by a plain `samdb ingest`, by one worker on Ray with
-all cores, by a plain one on half of the cores, and by two workers on Ray with half of the cores each: in turn,
-each time in a process of its own. Throughput counts from when SAM is loaded; the start is printed beside it.
+The same photographs are ingested into an embedded store by a plain `samdb ingest`, by one worker on Ray
+with all cores, by a plain one on half of the cores, and by two workers on Ray with half of the cores each:
+in turn, each time in a process of its own. Throughput counts from when SAM is loaded; the start is printed
+beside it.
 """
 
 from __future__ import annotations

@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """A way to ingest. `workers` 0 is a plain one, without Ray. It may use `cores` of the machine's cores, and
-    is compared with its `rival`, another side's name.
+    """A way to ingest. `workers` 0 is a plain one, without Ray. It may use `cores` of the machine's cores,
+    and is compared with its `rival`, another side's name.
     """
 
     name: str
@@ -21,7 +21,7 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A side and what it ingests, as a process gets it: the first `limit` images of a dataset or its `split`."""
+    """A side, and what it ingests: the first `limit` images of a dataset or its `split`."""
 
     side: Side
     data: str

@@ -24,17 +24,19 @@ def adopt_orphans() -> bool:
 
 
 class Tree:
-    """Watches all processes below this one, ten times a second, and ends those left at the end. Use it in a
-    `with` block around one child.
+    """Watches all processes that are started below this one, ten times a second, and ends those left at the
+    end. Use it in a `with` block around one child.
     """
 
     def __init__(self) -> None:
+        self._others: set[int] = set()
         self._seen: dict[tuple[int, int], float] = {}
         self._samples: list[tuple[float, float]] = []
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
     def __enter__(self) -> Tree:
+        self._others = {pid for pid, _ in self._below()}
         self._look()
         self._thread.start()
         return self
@@ -45,12 +47,13 @@ class Tree:
         self._ended.set()
         self._thread.join()
         self._look()
-        for pid, _ in self._below():
+        left = [pid for pid, _ in self._below()]
+        for pid in left:
             with suppress(OSError):
                 os.kill(pid, signal.SIGKILL)
-        with suppress(ChildProcessError):
-            while os.waitpid(-1, 0)[0]:
-                pass
+        for pid in left:
+            with suppress(ChildProcessError):
+                os.waitpid(pid, 0)
 
     def cpu_s(self, began: float, ended: float) -> float:
         """CPU seconds between two moments of `time.monotonic`."""
@@ -88,4 +91,4 @@ class Tree:
         while fresh:
             fresh = {pid for pid, fields in stats.items() if int(fields[1]) in fresh} - below
             below |= fresh
-        return [(pid, stats[pid]) for pid in below - {os.getpid()}]
+        return [(pid, stats[pid]) for pid in below - {os.getpid()} - self._others]
