@@ -1,7 +1,7 @@
 """Time samdb beside the stock code on this machine: `scripts/bench ingest|auto|classify|encoder|decoder`.
 
-`scripts/bench store` compares stores instead, `scripts/bench ray` ingests with and without Ray; both have options of
-their own: `scripts/bench store --help`.
+`scripts/bench store` compares stores instead, `scripts/bench ray` ingests with and without Ray; both have
+options of their own: `scripts/bench store --help`.
 
 Both sides run in turn, each time in a process of its own, with their own defaults and the same weights. The
 stock side is `segment_anything`'s SamPredictor and SamAutomaticMaskGenerator with MobileSAM's own encoder;
