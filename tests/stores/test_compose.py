@@ -66,7 +66,7 @@ def test_a_cluster_has_three_nodes_on_this_machine_only(
     services: dict[str, dict[str, object]], i: int
 ) -> None:
     node = services[f"qdrant-{i}"]
-    assert (node["image"], node["profiles"]) == (services["qdrant"]["image"], ["cluster"])
+    assert (node["image"], node["profiles"]) == (services["qdrant"]["image"], ["cluster", "ray"])
     assert node["healthcheck"] == services["qdrant"]["healthcheck"]
     assert node["volumes"] == [f"qdrant_storage_{i}:/qdrant/storage"]
     assert node["ports"] == [f"127.0.0.1:63{3 + i}3:6333", f"127.0.0.1:63{3 + i}4:6334"]
@@ -78,6 +78,46 @@ def test_a_cluster_has_three_nodes_on_this_machine_only(
     # the first node is the one that the others ask for the cluster
     assert command[3:] == ([] if i == 1 else ["--bootstrap", "http://qdrant-1:6335"])
     assert ("depends_on" in node) == (i != 1)
+
+
+def test_ray_has_a_head_and_workers_that_fill_the_cluster(services: dict[str, dict[str, object]]) -> None:
+    commands = {}
+    for name in ("ray-head", "ray-worker", "ray-ingest"):
+        service = services[name]
+        assert (service["image"], service["profiles"]) == (services["ingest"]["image"], ["ray"])
+        # the same images and weights for all, nothing reachable from outside
+        assert service["volumes"] == services["ingest"]["volumes"]
+        assert "ports" not in service
+        environment = cast(dict[str, str | None], service["environment"])
+        nodes = ",".join(f"http://qdrant-{i}:6333" for i in (1, 2, 3))
+        assert (environment["SAMDB_STORE"], environment["SAMDB_API_KEY"]) == (nodes, None)
+        assert environment["XDG_CACHE_HOME"] == "/cache"
+        assert "'/tmp/samdb[ray]' && exec" in cast(list[str], service["entrypoint"])[-1]
+        commands[name] = cast(list[str], service["command"])[0]
+    assert "ray start --head --port=6379" in commands["ray-head"]
+    assert "ray start --address=ray-head:6379" in commands["ray-worker"]
+    assert commands["ray-ingest"].endswith("samdb ingest /data --ray auto")
+    waits = cast(dict[str, dict[str, str]], services["ray-ingest"]["depends_on"])
+    assert waits.keys() == {"ray-head", "ray-worker", "qdrant-1", "qdrant-2", "qdrant-3"}
+    assert waits["ray-head"] == services["ray-worker"]["depends_on"]["ray-head"]  # type: ignore[index]
+
+
+def test_what_a_ray_service_is_for_runs_after_the_installation(
+    services: dict[str, dict[str, object]], tmp_path: Path
+) -> None:
+    # with stand-ins for cp, pip and ray; compose makes $ of $$
+    for name in ("cp", "pip", "ray"):
+        (tmp_path / name).write_text(f'#!/bin/sh\necho {name} "$@"\n')
+        (tmp_path / name).chmod(0o755)
+    entrypoint = [part.replace("$$", "$") for part in cast(list[str], services["ray-worker"]["entrypoint"])]
+    command = [*entrypoint, *cast(list[str], services["ray-worker"]["command"])]
+    path = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    done = subprocess.run(command, env=path, capture_output=True, text=True, check=True, timeout=20)
+    assert done.stdout.splitlines() == [
+        "cp -r /app /tmp/samdb",
+        "pip install --quiet --root-user-action=ignore /tmp/samdb[ray]",
+        "ray start --address=ray-head:6379 --block",
+    ]
 
 
 @pytest.mark.server
