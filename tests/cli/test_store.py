@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.command import Samdb
-from tests.shapes import N_TRAIN
+from tests.shapes import N_TRAIN, Shapes
 
 
 def test_a_new_store_is_empty_and_stays_unmade_until_it_is_laid_out(bare: Samdb, tmp_path: Path) -> None:
@@ -39,6 +39,22 @@ def test_the_status_counts_what_is_there(samdb: Samdb) -> None:
     table = samdb("store", "status")
     assert ["collection", "points", "indexed", "segments", "disk"] in table.table
     assert ["images", str(N_TRAIN)] in [row[:2] for row in table.table]
+
+
+@pytest.mark.weights
+def test_a_backup_is_restored_and_searched(samdb: Samdb, shapes: Shapes, tmp_path: Path) -> None:
+    search = ("search", "--segment", shapes.stored_id("disc", 0), "--limit", 5, "--json")
+    before = samdb(*search).records
+    saved = samdb("store", "backup", tmp_path / "backup")
+    assert (saved.code, saved.out) == (0, "")
+    assert f"  images: {N_TRAIN} points" in saved.err.splitlines()
+    again = samdb("store", "backup", tmp_path / "backup")
+    assert again.code == 3
+    assert "--force" in again.err
+    store = tmp_path / "restored"
+    restored = samdb("store", "restore", tmp_path / "backup", "--store", store)
+    assert (restored.code, restored.out) == (0, "")
+    assert samdb(*search, "--store", store).records == before
 
 
 def test_a_server_that_is_not_there_gets_exit_3_and_the_key_is_never_shown(bare: Samdb) -> None:
