@@ -45,17 +45,17 @@ class Measured:
 
 
 #: 2026-11-27, 2 cores of an EPYC with other jobs beside: n 1,000,000, `blend`, embedded. Memory of its own
-#: after 800 queries 1,676 MB less 192 MB of imports, 576 MB of int8 vectors and 128 MB of links. The 95th
-#: percentile of samdb's search (ef 128, oversampling 4, 10 hits) is that of the quietest of three rounds of
-#: 200 questions, 0.83 ms; the load average was 19 and the other rounds had 8.5 and 27 ms
-MEASURED = Measured(1_000_000, 576, 235.2, 558.2, 4.479e9, 0.83, 780.0)
+#: after 3,000 queries 1,537 MB less 87 MB before it was opened, 576 MB of int8 vectors and 128 MB of links.
+#: The 95th percentile of samdb's search (ef 128, oversampling 8, 10 hits) is the middle one of three rounds
+#: of 200 questions at a load average of 9: 1.1, 2.3 and 3.5 ms
+MEASURED = Measured(1_000_000, 576, 235.2, 558.2, 4.479e9, 2.3, 746.0)
 
 
 @dataclass(frozen=True, slots=True)
 class Size:
     """What n points need in all, replicas included; hours to write them, then to index them.
 
-    `p95_ms` is of a node with nothing else to do.
+    `p95_ms` is of nodes as busy as the measured one was.
     """
 
     n: int

@@ -77,9 +77,9 @@ class Filtered:
 class Served:
     """What searching took, in a process of its own that opened what was built.
 
-    `payload` says whether answers carry it. `overhead` is the median over the queries of this way's time by
-    that of the engine's own call, asked in turn; None where this is the engine's own call. Memory after all
-    queries: `anon_mb` is the process's own, `file_mb` mapped files, which the system takes back when it must;
+    `payload` says whether answers carry it. `overhead` is this way's median time by that of the engine's own
+    call, asked in turn; None where this is the engine's own call. Memory after all queries: `anon_mb` is the
+    process's own, `file_mb` mapped files, which the system takes back when it must;
     `open_mb` is both before the first query, `imports_mb` before anything was opened.
     """
 

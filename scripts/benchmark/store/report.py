@@ -78,11 +78,11 @@ def lines(report: StoreReport) -> list[str]:
     said = [
         f"{report.n:,} points of {report.dim} numbers ({report.recipe}), from {report.n_seeds:,} real "
         f"segments and seed {report.seed}; medians of {report.queries} questions for 10 hits, each asked of "
-        "all of an engine's ways in turn, in one thread",
+        "all of an engine's ways in turn, in one thread, the first 300 once before",
         "load: writing until durable; index: making it quick to find; wall (CPU) seconds, making the points "
         "left out. Memory: after all questions, in a process that opened what was built, own + mapped files; "
         "peak: while building",
-        "x: the median of a way's time by that of the engine's own calls that fetch the same payload; "
+        "x: a way's median time by that of the engine's own calls that fetch the same payload; "
         "samdb's search also looks up the paths of the hits' images",
         f"{m['cpu']}, {m['cores']} cores ({m['isa']}), {m['ram_gb']} GB, {m['system']}; "
         + ", ".join(f"{name} {v}" for name, v in report.versions.items())

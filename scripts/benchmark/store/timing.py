@@ -12,8 +12,8 @@ from scripts.benchmark.store.plan import Filtered
 from scripts.benchmark.store.points import Vectors
 from scripts.benchmark.store.truth import recall
 
-#: asked before anything is timed
-_WARM_UP = 50
+#: asked before anything is timed: what is read from the disk for the first time takes a millisecond a query
+_WARM_UP = 300
 _BATCH = 64
 
 
@@ -35,7 +35,7 @@ class Way:
 
 @dataclass(frozen=True, slots=True)
 class Timed:
-    """One way's times over all questions; `overhead` is the median of its time by that of another way."""
+    """One way's times over all questions; `overhead` is its median by that of another way."""
 
     p50_ms: float
     p95_ms: float
@@ -47,7 +47,11 @@ class Timed:
 def asked_in_turn(
     ways: Sequence[Way], n: int, wanted: Sequence[Sequence[str]], class_name: str | None = None
 ) -> list[Timed]:
-    """Ask all ways all n questions, question by question, the ways in changing order."""
+    """Ask all ways all n questions, in turn.
+
+    Each way begins elsewhere among them: the second to ask a question finds in the processor's caches what it
+    needs, and seemed faster than the engine's own call that it makes.
+    """
     for i in range(min(_WARM_UP, n)):
         for way in ways:
             way.ask(i, class_name)
@@ -57,18 +61,20 @@ def asked_in_turn(
     for i in range(n):
         for turn in range(len(ways)):
             at = (turn + i) % len(ways)
+            asked = (i + at * n // len(ways)) % n
             began_cpu, began = time.process_time(), time.perf_counter()
-            answers[at][i] = ways[at].ask(i, class_name)
-            wall[at, i] = time.perf_counter() - began
-            cpu[at, i] = time.process_time() - began_cpu
+            answers[at][asked] = ways[at].ask(asked, class_name)
+            wall[at, asked] = time.perf_counter() - began
+            cpu[at, asked] = time.process_time() - began_cpu
     row = {way.name: at for at, way in enumerate(ways)}
+    median = np.median(wall, axis=1)
     return [
         Timed(
-            p50_ms=1e3 * float(np.median(wall[at])),
+            p50_ms=1e3 * float(median[at]),
             p95_ms=1e3 * float(np.quantile(wall[at], 0.95)),
             cpu_ms=1e3 * float(np.median(cpu[at])),
             recall=recall(answers[at], wanted) if way.exact else None,
-            overhead=None if way.beside is None else float(np.median(wall[at] / wall[row[way.beside]])),
+            overhead=None if way.beside is None else float(median[at] / median[row[way.beside]]),
         )
         for at, way in enumerate(ways)
     ]
