@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -115,6 +116,22 @@ def load_segmenter(
         encoder=load_encoder(networks, encoding, settings.runtime, checkpoint, sha256),
         automatic=AutomaticSettings(settings.points_per_side, mode=settings.automatic),
     )
+
+
+@lru_cache(maxsize=1)
+def built_in_store() -> VectorStore:
+    """A store in memory that holds the bank that ships with samdb, and nothing else: only read it."""
+    from samdb.bank.built_in import built_in_bank
+    from samdb.pipelines.publish_bank import publish
+    from samdb.sam.recipes import layout_dims
+    from samdb.stores.memory import MemoryStore
+    from samdb.stores.migrate import migrate
+
+    bank = built_in_bank()
+    store = MemoryStore()
+    migrate(store, LayoutParams(bank.card.model, layout_dims(bank.card.model)))
+    publish(store, bank)
+    return store
 
 
 def open_dataset(path: Path, format: str = "auto", name: str | None = None) -> Dataset:

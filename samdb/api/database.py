@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from samdb import wiring
+from samdb.api.answering import answering
 from samdb.api.inputs import best_prompts, check_split, one_image
 from samdb.api.opened_store import OpenedStore
 from samdb.core.bank import BankCard
@@ -190,10 +191,8 @@ class Database(OpenedStore):
         return activate_bank(self.store, bank, fingerprint=fingerprint, progress=on_progress)
 
     def bank(self, bank: str | None = None) -> BankCard:
-        """What there is to know of a bank: `name`, `name@version`, or the active one.
-
-        Raises BankError when there is none.
-        """
+        """What there is to know of a bank of the store: `name`, `name@version`, or the active one. Raises
+        BankError when there is none."""
         self.check()
         return show_bank(self.store, bank)
 
@@ -213,16 +212,16 @@ class Database(OpenedStore):
         """
         from samdb.datasets.images import read_image
 
-        card = self.bank(bank)
+        store, card = answering(self.store, self.settings.model, bank).pair
         sample = image if isinstance(image, Sample) else one_image(Path(image))
         if boxes_xyxy:
             labels = tuple(Label(str(i), "", "", box) for i, box in enumerate(boxes_xyxy))
             sample, prompts = replace(sample, labels=labels, has_labels=True), "labels"
-        return classify_image(sample, read_image(sample.path), self.segmenter, self.store, card, prompts)
+        return classify_image(sample, read_image(sample.path), self.segmenter, store, card, prompts)
 
     def explain(self, image: ClassifiedImage, bank: str | None = None) -> list[Explanation]:
         """Why each segment of a classified image got its answer from that bank, in their order."""
-        return explain(self.store, self.bank(bank), image.segments)
+        return explain(*answering(self.store, self.settings.model, bank).pair, image.segments)
 
     def search(
         self,

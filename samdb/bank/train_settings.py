@@ -32,11 +32,11 @@ class TrainSettings:
     margin: float = 0.1
     scale: float = 20.0
     members: int = 3
-    input_dim: int = 384
+    input_dim: int = 192
     hidden: int = 512
     member_dim: int = 64
     dropout: float = 0.3
-    noise: float = 0.3
+    noise: float = 0.5
     mixup: float = 0.0
     label_smoothing: float = 0.0
     balance: float = 0.5
@@ -47,7 +47,7 @@ class TrainSettings:
     epochs: int = 40
     patience: int = 10
     average: float = 0.99
-    shrinkage: float = 0.1
+    shrinkage: float = 0.3
     seed: int = 0
 
     def __post_init__(self) -> None:

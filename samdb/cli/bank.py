@@ -126,14 +126,14 @@ app.command("train")(bank_train.train)
 
 @app.command("list")
 def list_(as_json: options.AsJson = False, store: options.Store = None, model: options.Model = None) -> None:
-    """List the banks in the store."""
-    from samdb.pipelines.bank_versions import list_banks
+    """List the banks in the store, and the one that comes with samdb."""
+    from samdb.api.answering import all_banks
 
-    with _open(store, model) as db:
-        found = list_banks(db.store)
+    with _database(store, model) as db:
+        found = all_banks(db.store, db.settings.model)
     if as_json:
         for item in found:
-            show.json_line({"active": item.active, **_record(item.card)})
+            show.json_line({"active": item.active, "built_in": item.built_in, **_record(item.card)})
         return
     if not found:
         show.say("there is no bank yet: samdb bank build")
@@ -141,7 +141,7 @@ def list_(as_json: options.AsJson = False, store: options.Store = None, model: o
     rows = [
         [
             "*" if b.active else "",
-            b.card.label,
+            f"{b.card.label} (comes with samdb)" if b.built_in else b.card.label,
             b.card.recipe,
             str(len(b.card.classes)),
             str(b.card.n_prototypes),
@@ -164,8 +164,10 @@ def show_(
     model: options.Model = None,
 ) -> None:
     """Show a bank: its classes, thresholds, settings and how it did on held-out images."""
-    with _open(store, model) as db:
-        card = db.bank(bank)
+    from samdb.api.answering import answering
+
+    with _database(store, model) as db:
+        card = answering(db.store, db.settings.model, bank).card
     if as_json:
         show.json_line(_record(card))
         return
@@ -233,10 +235,12 @@ def export(
     model: options.Model = None,
 ) -> None:
     """Write a bank to a file."""
+    from samdb.api.answering import answering
     from samdb.pipelines.bank_versions import export_bank
 
-    with _open(store, model) as db:
-        card = export_bank(db.store, file, bank)
+    with _database(store, model) as db:
+        source = answering(db.store, db.settings.model, bank)
+        card = export_bank(source.store, file, source.card.label)
     show.done(f"bank {card.label} is in {file}")
 
 

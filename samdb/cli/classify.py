@@ -84,6 +84,7 @@ def classify(
     An image that cannot be read is reported and the others go on.
     """
     from samdb import api
+    from samdb.api.answering import answering
     from samdb.config import load_settings
     from samdb.pipelines.pictures import picture_names, write_overlay
 
@@ -105,7 +106,15 @@ def classify(
     unread: list[tuple[str, str]] = []
     left_out: list[tuple[str, str]] = []
     with api.Database(settings, DownloadBar()) as db:
-        card = db.bank(bank)  # that there is none is said before SAM is loaded
+        source = answering(
+            db.store, db.settings.model, bank
+        )  # that there is none is said before SAM is loaded
+        card = source.card
+        if source.built_in:
+            show.say(
+                f"bank {card.label}, which comes with samdb, answers: {', '.join(card.classes)} "
+                "(`samdb bank show built-in`; `samdb bank build` makes one of your labels)"
+            )
         _ = db.segmenter
         with image_bar("classify", len(samples)) as tell:
             for sample, name in zip(samples, names, strict=True):

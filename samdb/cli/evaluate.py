@@ -76,6 +76,15 @@ def evaluate(
         bool,
         typer.Option("--train", help="Compare the bank of `bank train`, too: trained anew in every seed."),
     ] = False,
+    train_recipe: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--train-recipe",
+            metavar="RECIPE",
+            help="What --train learns from. Repeat it: several are put side by side.",
+            show_default="--recipe",
+        ),
+    ] = None,
     prompts: Annotated[
         Literal["labels", "both"],
         typer.Option("--prompts", help="How PATH is cut: both adds automatic masks, and takes much longer."),
@@ -126,6 +135,7 @@ def evaluate(
         parts=parts,
         whiten=whiten,
         train=train,
+        train_recipes=tuple(dict.fromkeys(train_recipe or ())),
         seeds=seeds,
     )
     with api.Database(settings, DownloadBar()) as db:
@@ -169,7 +179,7 @@ def _ingested(
                 dataset,
                 split=split,
                 prompts=prompts,
-                recipes=(asked.recipe, PRIOR_RECIPE),
+                recipes=tuple(dict.fromkeys((asked.recipe, PRIOR_RECIPE, *asked.train_recipes))),
                 on_progress=tell,
             )
         show.problems([(p.image_id, p.reason) for p in done.quarantined], "Images left out:")

@@ -29,10 +29,11 @@ from samdb.stores.layout import BANK, META
 
 @dataclass(frozen=True, slots=True)
 class BankListing:
-    """A published bank, and whether it is the active one."""
+    """A published bank, whether it is the active one, and whether it came with samdb."""
 
     card: BankCard
     active: bool
+    built_in: bool = False
 
 
 def active_head(store: VectorStore, fingerprint: str) -> tuple[Head | None, str]:

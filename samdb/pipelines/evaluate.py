@@ -60,7 +60,8 @@ def evaluate(store: VectorStore, settings: EvalSettings, progress: EvalProgress 
     tell = progress or _silent
     tell("read", 0, 1)
     banks = [StoredBank(load_bank(store, name)) for name in settings.banks]
-    material = read_material(store, settings, frozenset(r for b in banks for r in b.recipes))
+    trained = settings.train_recipes if settings.train else ()
+    material = read_material(store, settings, frozenset((*trained, *(r for b in banks for r in b.recipes))))
     for bank in banks:
         check_bank_fits(bank.bank.card, model=material.model)
     tell("read", 1, 1)
@@ -71,7 +72,7 @@ def evaluate(store: VectorStore, settings: EvalSettings, progress: EvalProgress 
     if settings.train:
         from samdb.pipelines.evaluate_trained import TrainedMethod  # torch is loaded for it alone
 
-        methods.append(TrainedMethod("trained bank", (settings.recipe,)))
+        methods.append(TrainedMethod("trained bank", settings.train_recipes or (settings.recipe,)))
     methods += banks
     if PRIOR_RECIPE in material.train:
         methods.append(PriorWork(PRIOR_NAME, PRIOR_RECIPE))
@@ -117,7 +118,7 @@ class _Run:
     def _train(self) -> SegmentTable:
         """What the method learns from: vectors of the recipe that it reads, if it learns at all."""
         train = self.material.train
-        reads = "".join(self.method.recipes[:1])
+        reads = "+".join(self.method.recipes)
         return train.get(reads, train[self.settings.recipe])
 
     def measure(self, seed: int) -> None:

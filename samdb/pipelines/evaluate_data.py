@@ -157,12 +157,13 @@ def find_splits(store: VectorStore, dataset: str | None, train: str, val: str) -
     return Splits(name, (mine, in_train), (mine, in_val), False, frozenset(leaked))
 
 
-def read_train(store: VectorStore, splits: Splits, recipe: str, *, parts: bool) -> SegmentTable:
-    """What a bank of `recipe` is learned from: labelled segments, and background where it is known.
+def read_train(store: VectorStore, splits: Splits, recipe: str, *beside: str, parts: bool) -> SegmentTable:
+    """What a bank of `recipe`, or of several side by side, is learned from: labelled segments, and
+    background where it is known.
 
     Raises BankError when there is none.
     """
-    source = BankSource(recipe, splits.train, parts=parts)
+    source = BankSource(recipe, splits.train, parts=parts, beside=beside)
     labelled = read_labelled(store, source).segments
     table = SegmentTable.of([*labelled, *read_background(store, source, _MAX_BACKGROUND)])
     return table.take(splits.in_train(table.image_keys))

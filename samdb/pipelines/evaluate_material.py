@@ -36,8 +36,9 @@ class Material:
     """What was read.
 
     `val` are the labelled boxes of `classes` to judge by, `hidden_val` those of `hidden` classes, `gallery`
-    what is searched. `train` maps a recipe to what its banks learn from. `scene` is None, with `no_scene` as
-    the reason, where there are no automatic masks; `scene_recipes` have vectors there.
+    what is searched. `train` maps a recipe (several joined by +) to what its banks learn from. `scene` is
+    None, with `no_scene` as the reason, where there are no automatic masks; `scene_recipes` have vectors
+    there.
     """
 
     splits: Splits
@@ -93,6 +94,9 @@ def read_material(store: VectorStore, settings: EvalSettings, more_recipes: froz
         for recipe in recipes
         if recipe in (settings.recipe, PRIOR_RECIPE)
     }
+    if settings.train and len(settings.train_recipes) > 1:
+        read = settings.train_recipes
+        train["+".join(read)] = read_train(store, splits, *read, parts=settings.parts)
     scene, no_scene, scene_recipes = _scene(store, settings, splits, recipes, everything, classes)
     table = train[settings.recipe]
     if not table.has_background:

@@ -25,8 +25,8 @@ class EvalSettings:
     `dataset` None means the only one in the store. `classes` empty means those with at least 20 boxes to
     judge by. Labelled boxes and automatic masks below `min_box_px2` are left out. `open_set` are classes that
     are hidden from the methods to see whether they notice. `banks` are published banks to compare; with
-    `whiten` and `train` also a bank of whitened vectors, and a trained one. `group_by` is an attribute to
-    break figures down by. With `parts` banks also learn from parts.
+    `whiten` and `train` also a bank of whitened vectors, and one trained on `train_recipes` (none: `recipe`).
+    `group_by` is an attribute to break figures down by. With `parts` banks also learn from parts.
     """
 
     recipe: str
@@ -41,6 +41,7 @@ class EvalSettings:
     parts: bool = True
     whiten: bool = False
     train: bool = False
+    train_recipes: tuple[str, ...] = ()
     seeds: int = 3
 
     def __post_init__(self) -> None:
@@ -149,6 +150,7 @@ def report_record(report: EvalReport, created_at: str = "") -> dict[str, Payload
         "model": report.model,
         "protocol": {
             "recipe": asked.recipe,
+            "train_recipes": list(asked.train_recipes),
             "train_split": asked.train_split,
             "val_split": asked.val_split,
             "split_by_hash": report.split_by_hash,
