@@ -162,7 +162,7 @@ def test_an_empty_store_says_what_to_do_and_is_not_made(tmp_path: Path) -> None:
             db.build_bank,
             db.bank,
             lambda: db.search(segment_id="x"),
-            lambda: db.classify("img.jpg"),
+            lambda: db.classify("img.jpg", bank="mine"),
         ):
             with pytest.raises(StoreLayoutError, match="samdb ingest"):
                 ask()
@@ -180,7 +180,7 @@ def test_wrong_arguments_are_refused_before_anything_is_loaded(tmp_path: Path) -
             db.ingest(tmp_path / "shapes", prompts="everything")  # type: ignore[arg-type]
         db.prepare()
         with pytest.raises(BankError, match="samdb bank build"):
-            db.classify("img.jpg")
+            db.classify("img.jpg", bank="mine")
         with pytest.raises(ConfigError, match="unknown recipe 'nope'"):
             db.build_bank(recipe="nope")
         with pytest.raises(ConfigError, match="unknown recipe 'nope'"):

@@ -18,7 +18,7 @@ from samdb.reports.palette import class_color
 from samdb.reports.picture_file import png_bytes
 from samdb.reports.sheet import draw_sheet
 
-#: hits and answers that are shown: a notebook keeps them in its file, some 10 KB per hit
+#: hits and answers that are shown: a notebook keeps them in its file, some 20 KB per hit
 MOST_HITS, MOST_ANSWERS = 24, 40
 #: a crop's side, twice what it is shown at, and the longest side of a whole image
 _CROP_PX, _IMAGE_PX = 300, 1080

@@ -28,7 +28,7 @@ def test_a_bank_is_built_listed_shown_activated_exported_imported_and_deleted(
     assert "bank second@1" in built.err
 
     listed = {r["bank"]: r for r in writer("bank", "list", "--json").records}
-    assert listed.keys() == {"default@1", "second@1"}
+    assert listed.keys() == {"default@1", "second@1", "built-in@1"}
     assert listed["second@1"]["active"] is True
     assert writer("bank", "activate", "default@1").code == 0
     assert writer("bank", "delete", "default@1").code == 1
@@ -49,7 +49,10 @@ def test_a_bank_is_built_listed_shown_activated_exported_imported_and_deleted(
     imported = writer("bank", "import", file, "--name", "third", "--activate")
     assert imported.code == 0, imported.err
     assert writer("bank", "delete", "second@1").code == 0
-    assert [r["bank"] for r in writer("bank", "list", "--json").records] == ["default@1", "third@1"]
+    assert [r["bank"] for r in writer("bank", "list", "--json").records if not r["built_in"]] == [
+        "default@1",
+        "third@1",
+    ]
     fresh = writer("bank", "import", file, "--store", tmp_path / "fresh")
     assert fresh.code == 0, fresh.err
 
