@@ -73,8 +73,7 @@ def restore_files(
                 shard = int(Path(file.path).stem.removeprefix("shard-"))
                 _upload(holders[shard][0], physical, shard, folder / file.path, file.sha256)
                 progress(f"restore {name}", done, len(shards))
-            _wait_whole(connection, physical)
-            n = connection.call(lambda c: c.count(physical, exact=True)).count  # noqa: B023
+            n = _wait_whole(connection, physical, saved.n_points)
             if n != saved.n_points:
                 raise StoreError(
                     f"{name!r} came back with {n:,} points, not {saved.n_points:,}: nothing was replaced, "
@@ -158,17 +157,26 @@ def _upload(node: ServerAddress, physical: str, shard: int, file: Path, sha256: 
         _result(client.post(where, params=how, files={"snapshot": (file.name, stream)}))
 
 
-def _wait_whole(connection: ServerConnection, physical: str) -> None:
-    """Wait until every copy of every shard is whole: they are made from the one that was uploaded."""
+def _wait_whole(connection: ServerConnection, physical: str, n_points: int) -> int:
+    """Wait until every copy of every shard is whole, as they are made from the one that was uploaded, and
+    give the number of points.
+
+    Another node than the one that took the upload may not have heard of it yet: there the empty copies still
+    pass for whole, which the count betrays.
+    """
     until = time.monotonic() + connection.timeout_s
     while True:
         info = connection.call(lambda c: c.collection_cluster_info(physical))
         states = {r.state for r in replicas_of(connection, physical)}
-        if states == {"Active"} and not info.shard_transfers:
-            return
+        whole = states == {"Active"} and not info.shard_transfers
+        late = time.monotonic() > until
+        if whole:
+            n = connection.call(lambda c: c.count(physical, exact=True)).count
+            if n == n_points or late:
+                return n
         if info.shard_transfers:
             until = time.monotonic() + connection.timeout_s
-        if time.monotonic() > until:
+        elif late:
             raise StoreError(
                 f"the copies of {physical!r} do not become whole ({', '.join(sorted(states))}): is a node "
                 "away? Nothing was replaced; run it again once `samdb store status` shows all"
