@@ -12,7 +12,7 @@ from samdb.bank.threads import one_thread
 from samdb.core.head import Head, Layer
 
 #: how far the covariance within classes is drawn towards a sphere of the same volume: cross-validated on 500
-#: BDD100K frames (README, "A trained head")
+#: BDD100K frames
 SHRINKAGE = 0.1
 
 

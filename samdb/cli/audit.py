@@ -36,7 +36,7 @@ def audit(
             max=1.0,
             metavar="COSINE",
             help="Images above this similarity are nearly the same.",
-            show_default="measured, see the README",
+            show_default="0.95",
         ),
     ] = None,
     sample: Annotated[

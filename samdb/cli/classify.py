@@ -106,9 +106,8 @@ def classify(
     unread: list[tuple[str, str]] = []
     left_out: list[tuple[str, str]] = []
     with api.Database(settings, DownloadBar()) as db:
-        source = answering(
-            db.store, db.settings.model, bank
-        )  # that there is none is said before SAM is loaded
+        # that there is none is said before SAM is loaded
+        source = answering(db.store, db.settings.model, bank)
         card = source.card
         if source.built_in:
             show.say(

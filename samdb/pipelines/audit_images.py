@@ -58,7 +58,7 @@ def read_images(store: VectorStore, where: Where, limit: int) -> ImageSample:
 def twins(images: ImageSample, near: float) -> Iterator[tuple[int, int, float]]:
     """Pairs (i, j, cosine), i < j, of images with the same bytes (cosine 1) or a cosine above `near`.
 
-    Cosines are of the vectors less their mean: plain ones hardly differ (see the README's table). Of many
+    Cosines are of the vectors less their mean: plain ones hardly differ. Of many
     images with the same bytes each is paired with the first.
     """
     first: dict[str, int] = {}

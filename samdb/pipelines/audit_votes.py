@@ -23,7 +23,7 @@ class VoteSettings:
     `k_neighbours` segments of other images vote, each with the weight exp((cosine - 1) / `temperature`);
     `ridge` is the linear probe's penalty, as a share of the mean variance of a dimension. Before labels are
     ranked, each class's share plus `floor` is divided by how frequent the class is to the power `balance`.
-    The defaults were chosen on 119 training frames of BDD100K (README, "Label audit").
+    The defaults were chosen on 119 training frames of BDD100K.
     """
 
     judge: Judge = "both"
