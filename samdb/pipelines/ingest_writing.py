@@ -10,6 +10,7 @@ from samdb.core.ids import image_point_id
 from samdb.core.points import Condition, Point, Where
 from samdb.core.sample import Sample
 from samdb.pipelines.ingest_profile import Stopwatch
+from samdb.pipelines.kept_names import keep_names
 from samdb.pipelines.ledger import PENDING, LedgerEntry
 from samdb.ports import VectorStore
 from samdb.stores.layout import IMAGES, SEGMENTS
@@ -39,7 +40,8 @@ class MovedImage:
 
 class Writer:
     """Writes images in small groups, always in the same order: what the ledger says of an earlier cut is
-    withdrawn, then segments, orphans away, all of it durable, and only then the ledger.
+    withdrawn, then segments, orphans away, all of it durable, and only then the ledger. Names that people
+    gave to the segments of an unchanged file are written with them.
 
     `dataset` is whose images these are; `together` of them make a group, and `on_written` is told of them
     once the ledger has them. Only one thread uses the store while this one does.
@@ -83,9 +85,10 @@ class Writer:
             return
         with self._stopwatch("write"):
             self._withdraw()
-            points = [p for image in self._waiting for p in image.segments]
+            before = self._before()
+            points = [p for image in self._waiting for p in self._named(image, before)]
             refused = {r.point.id: r.reason for r in write_all(self._store, SEGMENTS, points)}
-            self._remove_orphans({p.id for p in points if p.id not in refused})
+            self._remove_orphans(before, {p.id for p in points if p.id not in refused})
             self._store.flush(SEGMENTS)
             self._store.upsert(IMAGES, [self._ledger_point(image, refused) for image in self._waiting])
             self._store.flush(IMAGES)
@@ -113,8 +116,9 @@ class Writer:
             self._store.set_payload(IMAGES, replaced, PENDING)
             self._store.flush(IMAGES)
 
-    def _remove_orphans(self, written: set[str]) -> None:
-        """Delete segments that these images had before and no longer have."""
+    def _before(self) -> list[Point]:
+        """The segments that these images have in the store, without their vectors."""
+        found: list[Point] = []
         by_dataset: dict[str, list[str]] = {}
         for image in self._waiting:
             by_dataset.setdefault(image.sample.dataset, []).append(image.sample.image_id)
@@ -123,7 +127,20 @@ class Writer:
                 Condition("dataset", "=", (dataset,)),
                 Condition("image_id", "=", tuple(image_ids)),
             )
-            orphans = [p.id for p in self._store.scroll(SEGMENTS, where) if p.id not in written]
-            if orphans:
-                self._store.delete(SEGMENTS, ids=orphans)
-                self.n_removed += len(orphans)
+            found += self._store.scroll(SEGMENTS, where)
+        return found
+
+    def _named(self, image: ImagePoints, before: Sequence[Point]) -> Sequence[Point]:
+        """An image's segments with the names that they had, unless its file shows something else now."""
+        known = self._ledger.get(image.sample.image_id)
+        if known is None or known.sha256 != image.ledger.payload["sha256"]:
+            return image.segments
+        own = [p for p in before if p.payload.get("image_id") == image.sample.image_id]
+        return keep_names(own, image.segments)
+
+    def _remove_orphans(self, before: Sequence[Point], written: set[str]) -> None:
+        """Delete segments that these images had before and no longer have."""
+        orphans = [p.id for p in before if p.id not in written]
+        if orphans:
+            self._store.delete(SEGMENTS, ids=orphans)
+            self.n_removed += len(orphans)
