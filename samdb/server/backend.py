@@ -9,6 +9,7 @@ from typing import TypeVar
 from fastapi import Request
 
 from samdb.api import DEFAULT_RECIPE, Database
+from samdb.api.answering import Answering, answering
 from samdb.core.points import IndexKind
 from samdb.core.segment import Segment
 from samdb.errors import InputError
@@ -75,6 +76,10 @@ class Backend:
         """The recipe that is compared unless told otherwise: samdb's own, if the store has it."""
         there = self.recipes()
         return DEFAULT_RECIPE if DEFAULT_RECIPE in there or not there else there[0]
+
+    def answering(self, bank: str | None) -> Answering:
+        """The bank of that name, or the active one: the built-in one where the store has none."""
+        return answering(self.db.store, self.db.settings.model, bank)
 
     def stored_image(self, image_key: str) -> StoredImage:
         """An image of the ledger. Raises ApiError 404 when there is none."""

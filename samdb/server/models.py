@@ -106,7 +106,8 @@ class Info(Answer):
     sam_loaded: bool
     recipes: list[str]
     default_recipe: str
-    active_bank: str | None
+    active_bank: str | None = Field(description="the bank that classifies", examples=["default@3"])
+    active_bank_built_in: bool = Field(description="whether it is the one that comes with samdb")
     auth: bool = Field(description="whether an API key is needed")
     limits: Limits
     datasets: list[DatasetInfo]
@@ -251,7 +252,8 @@ class ClassifiedInfo(Answer):
 class ClassifyAnswer(Answer):
     """What a bank says of an image; `problems` are boxes that could not be used."""
 
-    bank: str
+    bank: str = Field(examples=["default@3"])
+    built_in: bool = Field(description="whether that is the bank that comes with samdb")
     items: list[ClassifiedInfo]
     problems: list[str]
 
@@ -285,6 +287,9 @@ class BankInfo(Answer):
     name: str
     version: int
     active: bool
+    built_in: bool = Field(description="whether it comes with samdb: its prototypes have no segments here")
+    trained_on: str | None = Field(examples=["700 frames of BDD100K (Yu et al. 2020), labelled boxes"])
+    data_licence: str | None = Field(description="of what it was trained on, where that is known")
     model: str
     recipe: str
     n_prototypes: int

@@ -7,24 +7,24 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query
 from starlette.responses import Response
 
+from samdb.api.answering import all_banks
+from samdb.core.bank import BankCard
 from samdb.errors import BankError
-from samdb.pipelines.bank_versions import BankListing, list_banks
+from samdb.pipelines.bank_versions import BankListing
 from samdb.pipelines.bank_view import show_prototypes
 from samdb.server.bodies import Text
 from samdb.server.errors import not_found
 from samdb.server.models import BankClass, BankInfo, BankList, PrototypeInfo, PrototypeList
 from samdb.server.params import TheBackend
 from samdb.server.showing import answer, show_segment
-from samdb.stores.layout import META
 
 router = APIRouter(prefix="/api/banks", tags=["banks"])
 
 
 @router.get("", response_model=BankList)
 def banks(backend: TheBackend) -> Response:
-    """All banks, by name and version."""
-    store = backend.db.store
-    found = list_banks(store) if META in store.collections() else []
+    """All banks, by name and version, and last the one that comes with samdb, where it is for this model."""
+    found = all_banks(backend.db.store, backend.db.settings.model)
     return answer(BankList(items=[_bank(b) for b in found]))
 
 
@@ -37,10 +37,11 @@ def prototypes(
 ) -> Response:
     """A bank's prototypes, each with the real segment that is closest to it."""
     try:
-        card = backend.db.bank(label)
+        source = backend.answering(label)
     except BankError as exc:
         raise not_found(str(exc)) from exc
-    found = show_prototypes(backend.db.store, card, class_name, limit)
+    card = source.card
+    found = show_prototypes(source.store, card, class_name, limit)
     items = [
         PrototypeInfo(
             prototype_id=p.prototype.prototype_id,
@@ -63,6 +64,9 @@ def _bank(listing: BankListing) -> BankInfo:
         name=card.name,
         version=card.version,
         active=listing.active,
+        built_in=listing.built_in,
+        trained_on=_told(card, "trained_on"),
+        data_licence=_told(card, "data_licence"),
         model=card.model,
         recipe=card.recipe,
         n_prototypes=card.n_prototypes,
@@ -73,3 +77,8 @@ def _bank(listing: BankListing) -> BankInfo:
         metrics=dict(card.metrics),
         created=card.created_at,
     )
+
+
+def _told(card: BankCard, setting: str) -> str | None:
+    value = card.settings.get(setting)
+    return None if value is None else str(value)

@@ -97,8 +97,11 @@ def masks(request: Request, backend: TheBackend, body: MasksIn) -> Response:
 
 @router.post("/classify", response_model=ClassifyAnswer)
 def classify(request: Request, backend: TheBackend, body: ClassifyIn) -> Response:
-    """What a bank says of everything on an image, one answer per object, or of what lies in given boxes."""
-    card = backend.db.bank(body.bank)
+    """What a bank says of everything on an image, one answer per object, or of what lies in given boxes.
+
+    Without a bank of the store's own the one that comes with samdb answers: `built_in` says so.
+    """
+    source = backend.answering(body.bank)
     path = image_file(backend, body.image_key, body.upload_id)
     sample = Sample("upload", "", path.name, path)
     stored: list[Segment] = []
@@ -108,12 +111,18 @@ def classify(request: Request, backend: TheBackend, body: ClassifyIn) -> Respons
         stored = segments_of(backend.db.store, image)
     found = backend.with_sam(
         request,
-        lambda: backend.db.classify(sample, prompts="auto", boxes_xyxy=body.boxes_xyxy, bank=card.label),
+        lambda: backend.db.classify(
+            sample, prompts="auto", boxes_xyxy=body.boxes_xyxy, bank=source.card.label
+        ),
     )
     shown = [*found.segments, *(found.hidden if body.all_segments else ())]
     ids = same_masks([s.segment.mask for s in shown], stored)
     items = [_one(s, segment_id) for s, segment_id in zip(shown, ids, strict=True)]
-    return answer(ClassifyAnswer(bank=card.label, items=items, problems=list(found.problems)))
+    return answer(
+        ClassifyAnswer(
+            bank=source.card.label, built_in=source.built_in, items=items, problems=list(found.problems)
+        )
+    )
 
 
 def _one(found: ClassifiedSegment, segment_id: str | None) -> ClassifiedInfo:

@@ -6,8 +6,8 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from samdb._version import __version__
+from samdb.api.answering import all_banks
 from samdb.errors import SamdbError
-from samdb.pipelines.bank_versions import list_banks
 from samdb.pipelines.browse import count_datasets
 from samdb.server.backend import client_of
 from samdb.server.bodies import LoginIn
@@ -26,7 +26,6 @@ from samdb.server.models import (
 )
 from samdb.server.params import TheBackend
 from samdb.server.showing import answer
-from samdb.stores.layout import META
 
 router = APIRouter()
 
@@ -59,7 +58,7 @@ def info(backend: TheBackend) -> Info:
     """The server, its store and its limits; an empty store has no datasets."""
     store, options = backend.db.store, backend.options
     datasets = backend.memo.get("datasets", lambda: count_datasets(store))
-    banks = list_banks(store) if META in store.collections() else []
+    active = next((b for b in all_banks(store, backend.db.settings.model) if b.active), None)
     return Info(
         version=__version__,
         store=store.address,
@@ -67,7 +66,8 @@ def info(backend: TheBackend) -> Info:
         sam_loaded=backend.sam_loaded,
         recipes=backend.recipes(),
         default_recipe=backend.default_recipe(),
-        active_bank=next((b.card.label for b in banks if b.active), None),
+        active_bank=None if active is None else active.card.label,
+        active_bank_built_in=active is not None and active.built_in,
         auth=options.api_key is not None,
         limits=Limits(
             max_upload_bytes=options.max_upload_bytes,

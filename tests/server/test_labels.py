@@ -60,7 +60,7 @@ def test_a_name_that_is_none_and_a_segment_that_is_not_there_change_nothing(
 def test_banks_show_their_classes_and_the_segments_behind_their_prototypes(
     client: httpx.Client, shapes: Shapes
 ) -> None:
-    (bank,) = client.get("/api/banks").json()["items"]
+    bank, _ = client.get("/api/banks").json()["items"]
     assert (bank["label"], bank["active"], bank["recipe"]) == ("default@1", True, "blend")
     assert {c["class_name"]: c["count"] for c in bank["classes"]} == dict.fromkeys(CLASSES, N_TRAIN)
     found = client.get("/api/banks/default@1/prototypes", params={"class_name": "disc"}).json()["items"]

@@ -30,6 +30,7 @@ def _views(shapes: Shapes) -> dict[str, tuple[str, str]]:
         "search": (f"#/search?pos=s:{disc}&neg=s:{square}", ".card"),
         "search_empty": ("#/search", ".empty"),
         "bank": ("#/bank", ".card"),
+        "bank_built_in": ("#/bank?bank=built-in%401", ".figures"),
         "map": ("#/map", ".legend-row"),
     }
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, Route, expect
 
+from samdb.bank.built_in import built_in_bank
 from tests.server.browser.served import Served
 from tests.shapes import Shapes, copy_store
 
@@ -17,10 +19,11 @@ OpenPage = Callable[..., Page]
 Visit = Callable[..., Page]
 
 KEY = "a key for tests"
+CARD = built_in_bank().card
 
 
 def test_an_empty_store_names_the_command_to_run(
-    open_page: OpenPage, variables: dict[str, str], tmp_path: Path
+    open_page: OpenPage, variables: dict[str, str], shapes: Shapes, tmp_path: Path
 ) -> None:
     empty = Served(tmp_path / "store", tmp_path / "log", variables)
     empty.start()
@@ -30,6 +33,16 @@ def test_an_empty_store_names_the_command_to_run(
         expect(page.locator(".command")).to_contain_text("samdb ingest")
         page.get_by_role("link", name="Bank").click()
         expect(page.locator(".command")).to_contain_text("samdb bank build")
+        # what comes with samdb is shown without pictures, and names what is on an upload
+        knows = page.get_by_role("region", name="What the bank knows")
+        expect(knows).to_contain_text("comes with samdb")
+        expect(knows.get_by_role("row")).to_have_count(len(CARD.classes) + 2)
+        expect(page.locator(".no-picture")).to_have_count(0)
+        page.get_by_role("button", name=re.compile("traffic light")).click()
+        expect(knows.get_by_role("row")).to_have_count(2)
+        page.locator("#file").set_input_files(shapes.photo("val", 100))
+        page.get_by_role("button", name="Classify").click()
+        expect(page.locator(".list-head")).to_contain_text(f"by {CARD.label} (comes with samdb)")
     finally:
         empty.stop()
 

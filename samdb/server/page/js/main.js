@@ -50,7 +50,7 @@ async function show({ fresh = false } = {}) {
 function nothingYet(told) {
   return emptyState(
     "This store is empty",
-    `There are no segments in ${told.store} yet. Point samdb at a folder of images (BDD100K, COCO or plain), then reload this page:`,
+    `There are no segments in ${told.store} yet. Point samdb at a folder of images (BDD100K, COCO or plain), then reload this page.${told.active_bank ? " Or upload a picture: what is on it is named by the bank that comes with samdb." : ""}`,
     { command: "samdb ingest PATH", action: { label: "Reload", run: () => show({ fresh: true }) } },
   );
 }

@@ -83,7 +83,8 @@ export function errorState(error, retry) {
   );
 }
 
-function commandLine(command) {
+/** A command that can be copied. */
+export function commandLine(command) {
   const copy = async () => {
     try {
       await navigator.clipboard.writeText(command);

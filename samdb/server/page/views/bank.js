@@ -7,7 +7,7 @@ import { classTag } from "../js/hitcard.js";
 import { classCss } from "../js/color.js";
 import { side } from "../js/facets.js";
 import { go } from "../js/route.js";
-import { announce, emptyState, errorState, working } from "../js/talk.js";
+import { announce, commandLine, emptyState, errorState, working } from "../js/talk.js";
 import { searchFor } from "./search.js";
 
 /** Show the view in `main`. */
@@ -66,16 +66,20 @@ class BankView {
     this.title.textContent = chosen === null ? "Prototypes" : `Prototypes of ${chosen}`;
     this.told.textContent = "";
     this.grid?.dispose();
+    let found = [];
     this.grid = new Grid({
       label: "Prototypes",
       load: async (_, signal) => {
         const { items } = await get(`/api/banks/${encodeURIComponent(bank.label)}/prototypes`, { class_name: chosen, limit: 600 }, signal);
-        return { items: items.sort((a, b) => b.count - a.count), next: null };
+        found = items.sort((a, b) => b.count - a.count);
+        // a bank of other images has nothing to show here: tiles without a picture would say nothing
+        return { items: found.some((p) => p.exemplar) ? found : [], next: null };
       },
       card: prototypeCard,
-      empty: () => emptyState("No prototypes", "This bank has none for that class."),
-      onload: (_, all) => {
-        this.told.textContent = count(all.length, "prototype");
+      empty: () => (found.length ? withoutPictures(bank, found, chosen) : emptyState("No prototypes", "This bank has none for that class.")),
+      onload: () => {
+        this.told.textContent = count(found.length, "prototype");
+        this.sizes.hidden = !this.grid.items.length;
         announce(this.told.textContent);
       },
     });
@@ -91,13 +95,15 @@ class BankView {
       ["Compares", bank.recipe],
       ["Prototypes", number.format(bank.n_prototypes)],
       ["Made", (bank.created ?? "").slice(0, 16).replace("T", " ")],
-      ["Origin", bank.origin],
+      ["From", bank.built_in && "samdb itself"],
+      ["Trained on", bank.trained_on],
+      ["Its licence", bank.data_licence],
     ];
     fill(
       this.card,
       h("div.facet-row", null, h("label", { for: "bank-choice" }, "Bank"), select),
       h("dl.facts", null, facts.filter(([, v]) => v).map(([k, v]) => h("div", null, h("dt", null, k), h("dd", null, v)))),
-      !bank.active && h("p.quiet.small", null, "Not the active one: ", h("code", null, `samdb bank activate ${bank.label}`)),
+      !bank.active && h("p.quiet.small", null, "Not the active one: ", h("code", null, bank.built_in ? `samdb classify --bank ${bank.name}` : `samdb bank activate ${bank.label}`)),
     );
   }
 
@@ -136,11 +142,36 @@ class BankView {
   }
 }
 
+/** What there is to see of a bank that was learned from images of another store. */
+function withoutPictures(bank, prototypes, chosen) {
+  const rows = bank.classes.filter((c) => chosen === null || c.class_name === chosen).sort((a, b) => b.count - a.count);
+  const of = (name) => prototypes.filter((p) => p.class_name === name).length;
+  const f1 = (name) => bank.metrics[`held_out_f1/${name}`]?.toFixed(2) ?? "";
+  const row = (c) => h("tr", null, h("th", { scope: "row" }, classTag(c.class_name)), h("td", null, number.format(c.count)), h("td", null, number.format(of(c.class_name))), h("td", null, c.threshold?.toFixed(2) ?? ""), h("td", null, f1(c.class_name)));
+  const background = chosen === null && of(null) > 0 && h("tr", null, h("th", { scope: "row" }, backgroundTag()), h("td"), h("td", null, number.format(of(null))), h("td"), h("td"));
+  const from = bank.built_in ? `This bank comes with samdb${bank.trained_on ? `; it was trained on ${bank.trained_on}` : ""}.` : "This bank was learned from images of another store.";
+  return h(
+    "section.pictureless",
+    { "aria-label": "What the bank knows" },
+    h("p.quiet", null, `${from} Those images are not in this store, so its prototypes have no pictures here.`),
+    h(
+      "table.figures",
+      null,
+      h("thead", null, h("tr", null, ["Class", "Segments learned from", "Prototypes", "Rejected below", "F1, held out"].map((name) => h("th", { scope: "col" }, name)))),
+      h("tbody", null, rows.map(row), background),
+    ),
+    bank.built_in && h("p.quiet", null, "A bank of your own labels knows your classes, and answers instead once it is built:"),
+    bank.built_in && commandLine("samdb bank build"),
+  );
+}
+
+const backgroundTag = () => h("span.class-tag", null, h("span.swatch", { style: { background: classCss(null) } }), "background");
+
 function prototypeCard(prototype) {
   const { exemplar } = prototype;
   const name = prototype.class_name ?? "background";
   const words = `${name}, stands for ${count(prototype.count, "segment")}`;
-  const text = h("div.card-text", null, h("span.card-title", null, prototype.class_name === null ? h("span.class-tag", null, h("span.swatch", { style: { background: classCss(null) } }), "background") : classTag(prototype.class_name)), h("span.card-line.short.quiet", null, count(prototype.count, "segment"), prototype.origin === "kmeans" || prototype.origin === "background" ? "" : ` · ${prototype.origin}`));
+  const text = h("div.card-text", null, h("span.card-title", null, prototype.class_name === null ? backgroundTag() : classTag(prototype.class_name)), h("span.card-line.short.quiet", null, count(prototype.count, "segment"), prototype.origin === "kmeans" || prototype.origin === "background" ? "" : ` · ${prototype.origin}`));
   if (!exemplar) return h("li.card", null, h("div.hit.pick.no-picture", { tabindex: "-1", role: "img", "aria-label": `${words}; no stored segment behind it` }, "no stored segment"), text);
   const search = () => go(searchFor([{ segment_id: exemplar.segment_id }]));
   return h(

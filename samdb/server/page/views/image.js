@@ -192,6 +192,7 @@ class ImageView {
       segmentList(shapes, {
         levels: this.stage.levels,
         answers: this.answers !== null,
+        bank: this.answeredBy,
         uploaded: this.uploaded,
         select: (shape) => this.stage.select(shape),
         light: (shape) => this.stage.light(shape),
@@ -239,22 +240,23 @@ class ImageView {
   async classify() {
     const told = await info({ fresh: true });
     if (!told.active_bank) {
-      fill(this.focusPlace, emptyState("There is no bank to classify with", "A bank is learned from the labelled segments:", { command: "samdb bank build" }));
+      fill(this.focusPlace, emptyState("There is no bank to classify with", `The one that comes with samdb is for another model than ${told.model}. A bank is learned from the labelled segments:`, { command: "samdb bank build" }));
       return;
     }
     this.clear();
     this.classifyButton.disabled = true;
-    const work = working(`${told.sam_loaded ? "Cutting" : "Loading SAM the first time, then cutting"} the image into segments and asking ${told.active_bank} …`);
+    const work = working(`${told.sam_loaded ? "Cutting" : "Loading SAM the first time, then cutting"} the image into segments and asking ${bankWords(told.active_bank, told.active_bank_built_in)} …`);
     fill(this.status, work.element);
     try {
-      const { items, bank } = await post("/api/classify", this.example, this.abort.signal);
+      const { items, bank, built_in } = await post("/api/classify", this.example, this.abort.signal);
       if (!told.sam_loaded) info({ fresh: true });
-      this.answers = items.map((item, i) => ({ ...item, id: `answer-${i}`, area_px: item.area_px ?? boxArea(item.box_xyxy), bank }));
+      this.answers = items.map((item, i) => ({ ...item, id: `answer-${i}`, area_px: item.area_px ?? boxArea(item.box_xyxy), bank: bankWords(bank, built_in) }));
+      this.answeredBy = bankWords(bank, built_in);
       this.stage.levels = new Set(["whole", "part", "subpart"]);
       this.stage.captions = true;
       this.stage.setShapes(this.answers);
       this.#list();
-      announce(`${count(items.length, "segment")} classified with ${bank}`);
+      announce(`${count(items.length, "segment")} classified with ${this.answeredBy}`);
     } catch (error) {
       if (!isAbort(error)) fill(this.focusPlace, errorState(error, () => this.classify()));
     } finally {
@@ -340,6 +342,7 @@ class ImageView {
   }
 }
 
+const bankWords = (bank, builtIn) => `${bank}${builtIn ? " (comes with samdb)" : ""}`;
 const boxArea = ([x0, y0, x1, y1]) => (x1 - x0) * (y1 - y0);
 
 /** The size of an upload of another tab; a 404 for one that the server no longer has. */

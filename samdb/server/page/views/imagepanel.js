@@ -98,7 +98,7 @@ function answerList(shapes, on) {
   return h(
     "div.list",
     null,
-    h("div.list-head", null, h("h2", null, `${number.format(named.length)} classified, ${number.format(rejected.length)} rejected`), h("button.link", { type: "button", onclick: on.back }, "Back to the segments")),
+    h("div.list-head", null, h("h2", null, `${number.format(named.length)} classified, ${number.format(rejected.length)} rejected`), h("p.quiet.small", null, `by ${on.bank}`), h("button.link", { type: "button", onclick: on.back }, "Back to the segments")),
     h("ul.rows", { "aria-label": "Answers" }, [...named, ...rejected].map((s) => row(s, on, s.class_name == null ? (s.reason ?? "").replaceAll("_", " ") : s.score.toFixed(2)))),
   );
 }
