@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from samdb.core.boxes import box_problem, clip_box
 from samdb.core.ids import image_point_id
 from samdb.core.masks import Rle, mask_iou
-from samdb.core.points import Point, Query
+from samdb.core.points import Query
 from samdb.core.prompt import MaskCandidate, Prompt
 from samdb.core.segment import Granularity, Segment
 from samdb.core.vectors import Vector
@@ -134,7 +134,7 @@ def recognised(
     same_bytes = {p.id for p in images if p.payload.get("sha256") == sha256}
     answer = []
     for (example, candidate), row in zip(found, near, strict=True):
-        segments = [point_to_segment(Point(h.id, {}, h.payload)) for h in row if keys[h.id] in same_bytes]
+        segments = [point_to_segment(h) for h in row if keys[h.id] in same_bytes]
         masks = [s for s in segments if s.mask.size_hw == candidate.mask.size_hw]
         overlap = mask_iou([candidate.mask], [s.mask for s in masks])[0]
         same = {s.segment_id for s, iou in zip(masks, overlap, strict=True) if iou >= _SAME_IOU}

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import SupportsIndex, overload
 
 from samdb.core.ids import image_point_id
-from samdb.core.points import Point, Query, Where
+from samdb.core.points import Query, Where
 from samdb.core.segment import Segment
 from samdb.errors import ConfigError
 from samdb.pipelines.examples import Example
@@ -104,11 +104,13 @@ def search(store: VectorStore, request: SearchRequest) -> SearchResults:
         per_group=request.per_image or 1,
     )
     hits = store.query(SEGMENTS, [query])[0]
-    segments = [point_to_segment(Point(h.id, {}, h.payload)) for h in hits]
+    segments = [point_to_segment(hit) for hit in hits]
     paths = image_paths(store, segments)
     return SearchResults(
-        SearchHit(request.offset + i, hit.score, segment, paths.get((segment.dataset, segment.image_id)))
-        for i, (hit, segment) in enumerate(zip(hits, segments, strict=True), 1)
+        [
+            SearchHit(rank, hit.score, segment, paths.get((segment.dataset, segment.image_id)))
+            for rank, (hit, segment) in enumerate(zip(hits, segments, strict=True), request.offset + 1)
+        ]
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final, get_args
 from samdb.core.boxes import Box
 from samdb.core.head import HEAD_KEY
 from samdb.core.masks import Rle
-from samdb.core.points import Payload, PayloadValue, Point
+from samdb.core.points import Hit, Payload, PayloadValue, Point
 from samdb.core.sample import Attribute
 from samdb.core.segment import Granularity, LabelSource, PromptKind, Segment
 from samdb.errors import StoreError
@@ -84,39 +84,40 @@ def segment_to_point(segment: Segment) -> Point:
     return Point(segment.segment_id, dict(segment.embeddings), payload)
 
 
-def point_to_segment(point: Point) -> Segment:
-    """The segment that a point stores, with the embeddings that were fetched with it.
+def point_to_segment(point: Point | Hit) -> Segment:
+    """The segment that a point stores, or a hit found, with the embeddings that were fetched with it.
 
     Raises StoreError when the point is no whole segment.
     """
     try:
-        attributes = _checked(point.payload)
-        p: dict[str, Any] = dict(point.payload)
+        p: Mapping[str, Any] = point.payload
+        attributes = _checked(p)
         label_box = p.get("label_box_xyxy")
         height, width = p["mask_size_hw"]
+        # by position, in the order of the record: by name it takes half as long again, ten times a search
         return Segment(
-            segment_id=point.id,
-            dataset=p["dataset"],
-            split=p["split"],
-            image_id=p["image_id"],
-            mask=Rle((int(height), int(width)), p["mask_counts"]),
-            box_xyxy=_box(p["box_xyxy"]),
-            area_px=int(p["area_px"]),
-            granularity=_GRANULARITIES[p["granularity"]],
-            prompt_kind=_PROMPT_KINDS[p["prompt_kind"]],
-            predicted_iou=float(p["predicted_iou"]),
-            stability_score=float(p["stability_score"]),
-            model=p["model"],
-            run=p["run"],
-            embeddings=dict(point.vectors),
-            class_name=p.get("class_name"),
-            source_category=p.get("source_category"),
-            label_source=_LABEL_SOURCES[p["label_source"]],
-            label_id=p.get("label_id"),
-            label_box_xyxy=_box(label_box) if label_box else None,
-            parent_id=p.get("parent_id"),
-            attributes=attributes,
-            flags=tuple(map(str, p.get("flags") or ())),
+            point.id,
+            p["dataset"],
+            p["split"],
+            p["image_id"],
+            Rle((int(height), int(width)), p["mask_counts"]),
+            _box(p["box_xyxy"]),
+            int(p["area_px"]),
+            _GRANULARITIES[p["granularity"]],
+            _PROMPT_KINDS[p["prompt_kind"]],
+            float(p["predicted_iou"]),
+            float(p["stability_score"]),
+            p["model"],
+            p["run"],
+            point.vectors,
+            p.get("class_name"),
+            p.get("source_category"),
+            _LABEL_SOURCES[p["label_source"]],
+            p.get("label_id"),
+            _box(label_box) if label_box else None,
+            p.get("parent_id"),
+            attributes,
+            tuple(map(str, p.get("flags") or ())),
         )
     except (KeyError, TypeError, ValueError) as exc:
         raise StoreError(
@@ -136,8 +137,9 @@ def _checked(payload: Payload) -> dict[str, Attribute]:
     """
     attributes: dict[str, Attribute] = {}
     for key, value in payload.items():
-        if key in _KINDS:
-            if not isinstance(value, _KINDS[key]):
+        kinds = _KINDS.get(key)
+        if kinds is not None:
+            if not isinstance(value, kinds):
                 raise TypeError(f"{key} is {value!r}")
         elif isinstance(value, (str, bool, int, float)) and key not in RESERVED:
             attributes[key.removeprefix(_PREFIX)] = value

@@ -17,9 +17,9 @@ from samdb.errors import StoreError
 from samdb.ports import Progress, silent
 from samdb.stores import checks, edge_backup
 from samdb.stores.backup_files import BackupKind, Manifest, SavedFile
-from samdb.stores.edge_errors import translated
+from samdb.stores.edge_errors import Translated
 from samdb.stores.edge_folder import StoreFolder
-from samdb.stores.edge_query import answer_all, engine_vectors, read_point
+from samdb.stores.edge_query import answer_all, engine_vectors, read_point, read_points
 from samdb.stores.edge_shard import EdgeCollection, same_engine
 from samdb.stores.facets import facet_text, ordered
 from samdb.stores.filter_edge import edge_filter
@@ -69,7 +69,7 @@ class EdgeStore:
         """
         self._check_usable()
         checks.check_name(spec.name)
-        with self._lock, translated(self.address):
+        with self._lock, Translated(self.address):
             self._folder.ensure()
             self._folder.check_space()
             old = self._folder.read_spec(spec.name)
@@ -110,7 +110,7 @@ class EdgeStore:
     def drop_collection(self, name: str) -> None:
         """Delete the collection with all its points, if it exists."""
         self._check_usable()
-        with self._lock, translated(self.address):
+        with self._lock, Translated(self.address):
             opened = self._open.pop(name, None)
             if opened is not None:
                 opened.shard.close()
@@ -119,7 +119,7 @@ class EdgeStore:
 
     def upsert(self, name: str, points: Sequence[Point]) -> None:
         """Write points; the same id replaces. Raises StoreRejectedError and writes none if one is bad."""
-        with self._using(name) as collection:
+        with self._writing(name) as collection:
             checks.check_points(collection.spec, points)
             if not points:
                 return
@@ -133,7 +133,7 @@ class EdgeStore:
 
     def set_payload(self, name: str, ids: Sequence[str], payload: Payload) -> None:
         """Set these payload keys on these points. Raises StoreRejectedError if one does not exist."""
-        with self._using(name) as collection:
+        with self._writing(name) as collection:
             checks.check_ids(ids)
             checks.check_payload(name, payload)
             if ids:
@@ -141,7 +141,7 @@ class EdgeStore:
 
     def set_vectors(self, name: str, vectors: Mapping[str, Mapping[str, Vector]]) -> None:
         """Set named vectors on points. Raises StoreRejectedError if one does not exist."""
-        with self._using(name) as collection:
+        with self._writing(name) as collection:
             checks.check_vectors(collection.spec, vectors)
             changes = [qe.PointVectors(i, engine_vectors(named)) for i, named in vectors.items() if named]  # type: ignore[arg-type]
             if not changes:
@@ -152,7 +152,7 @@ class EdgeStore:
 
     def delete(self, name: str, *, ids: Sequence[str] = (), where: Where = ()) -> None:
         """Delete points by id, or all that match a non-empty filter."""
-        with self._using(name) as collection:
+        with self._writing(name) as collection:
             checks.check_delete(ids, where)
             matching = edge_filter(where)
             if ids:
@@ -163,12 +163,10 @@ class EdgeStore:
     def get(self, name: str, ids: Sequence[str], with_vectors: Sequence[str] = ()) -> list[Point]:
         """The points that exist among `ids`, in that order, with the named vectors asked for."""
         with self._using(name) as collection:
-            checks.check_ids(ids)
+            if not with_vectors:
+                return collection.recent.get(ids, lambda missing: read_points(collection, missing))
             checks.check_vector_names(collection.spec, with_vectors)
-            names = collection.declared(with_vectors)
-            records = collection.shard.retrieve(list(ids), with_payload=True, with_vector=names or False)
-        found = {str(r.id): r for r in records}
-        return [read_point(found[i], with_vectors, i) for i in ids if i in found]
+            return read_points(collection, ids, with_vectors)
 
     def scroll(self, name: str, where: Where = (), with_vectors: Sequence[str] = ()) -> Iterator[Point]:
         """All points that match, paged to the end, in the order of their ids."""
@@ -267,14 +265,14 @@ class EdgeStore:
     def save_files(self, folder: Path, on_progress: Progress) -> Sequence[SavedFile]:
         """Copy all files, with the engine closed meanwhile and the folder locked."""
         self._check_usable()
-        with self._lock, translated(self.address):
+        with self._lock, Translated(self.address):
             self._close_engine()
             return edge_backup.save_files(self._folder.path, folder, on_progress)
 
     def restore_files(self, folder: Path, manifest: Manifest, on_progress: Progress) -> None:
         """Become what a backup holds, once its files are checked; the store is closed then."""
         self._check_usable()
-        with self._lock, translated(self.address):
+        with self._lock, Translated(self.address):
             self._close_engine()
             edge_backup.restore_files(self._folder.path, folder, manifest, EdgeStore, on_progress)
             self.close()
@@ -283,7 +281,7 @@ class EdgeStore:
         """Flush and let go; the store cannot be used afterwards."""
         if self._closed or os.getpid() != self._pid:
             return
-        with self._lock, translated(self.address):
+        with self._lock, Translated(self.address):
             self._closed = True
             try:
                 self._close_engine()
@@ -309,8 +307,17 @@ class EdgeStore:
     def _using(self, name: str) -> Iterator[EdgeCollection]:
         """The collection, opened if it is not, with the engine's errors translated."""
         self._check_usable()
-        with translated(self.address):
+        with Translated(self.address):
             yield self.collection(name)
+
+    @contextmanager
+    def _writing(self, name: str) -> Iterator[EdgeCollection]:
+        """The same for a change: what was read before is forgotten, also when the change fails half-way."""
+        with self._using(name) as collection:
+            try:
+                yield collection
+            finally:
+                collection.recent.forget()
 
     def collection(self, name: str) -> EdgeCollection:
         """The engine's side of a collection, opened if it is not: for what no other store has.

@@ -9,6 +9,7 @@ import qdrant_edge as qe
 
 from samdb.core.points import Hit, Point, Query
 from samdb.core.vectors import Vector
+from samdb.stores.checks import check_ids
 from samdb.stores.edge_shard import EdgeCollection
 from samdb.stores.filter_edge import edge_filter
 from samdb.stores.ranking import is_plain, rank, thin
@@ -86,6 +87,24 @@ def engine_request(
 
 def _hit(found: qe.ScoredPoint) -> Hit:
     return Hit(str(found.id), found.score, found.payload or {}, read_vectors(found.vector))
+
+
+def read_points(
+    collection: EdgeCollection, ids: Sequence[str], with_vectors: Sequence[str] = ()
+) -> list[Point]:
+    """The points that exist among `ids`, in that order, with the named vectors that they have.
+
+    Raises StoreRejectedError when one is no id.
+    """
+    check_ids(ids)
+    names = collection.declared(with_vectors)
+    records = collection.shard.retrieve(list(ids), with_payload=True, with_vector=names or False)
+    # the engine keeps the order asked for and leaves out what is missing or asked for twice; to read an id is
+    # to make a uuid of it and that a text again, 4 us a point
+    if len(records) == len(ids):
+        return [read_point(r, with_vectors, i) for r, i in zip(records, ids, strict=True)]
+    found = {str(r.id): r for r in records}
+    return [read_point(found[i], with_vectors, i) for i in ids if i in found]
 
 
 def read_point(record: qe.Record, names: Sequence[str], point_id: str | None = None) -> Point:

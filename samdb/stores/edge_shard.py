@@ -17,6 +17,7 @@ import qdrant_edge as qe
 
 from samdb.core.points import CollectionSpec, IndexKind
 from samdb.errors import StoreLayoutError
+from samdb.stores.edge_recent import Recent
 
 # an engine without any vector does not start; nothing is ever stored in this one
 _DUMMY: Final = "none"
@@ -34,12 +35,13 @@ _INDEX_TYPES: Mapping[IndexKind, qe.PayloadSchemaType] = {
 
 
 class EdgeCollection:
-    """An open collection: its spec, its engine, and the vectors that the engine knows."""
+    """An open collection: its spec, its engine, the vectors that the engine knows, and what was read last."""
 
     def __init__(self, spec: CollectionSpec, shard: qe.EdgeShard, declared: Iterable[str]) -> None:
         """Wrap an open engine."""
         self.spec = spec
         self.shard = shard
+        self.recent = Recent()
         self._declared = set(declared)
         self._lock = threading.Lock()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from samdb.core.points import CollectionSpec, Condition, Operator, Payload, Point, Scalar
+from samdb.core.points import CollectionSpec, Condition, Operator, Payload, PayloadValue, Point, Scalar
 from samdb.errors import StoreError, StoreLayoutError, StoreRejectedError
 from samdb.ports import VectorStore
 from tests.stores.worlds import SPEC, degrees, point, uid, vec
@@ -120,8 +120,28 @@ def test_a_collection_without_vectors_holds_records(bare_store: VectorStore) -> 
 
 def test_get_keeps_the_order_asked_for_and_leaves_out_what_is_missing(store: VectorStore) -> None:
     store.upsert(NAME, [point(n) for n in (1, 2, 3)])
-    assert [p.id for p in store.get(NAME, [uid(3), uid(9), uid(1)])] == [uid(3), uid(1)]
+    for vectors in ((), ("a",)):
+        assert [p.id for p in store.get(NAME, [uid(3), uid(9), uid(1)], vectors)] == [uid(3), uid(1)]
+        assert [p.id for p in store.get(NAME, [uid(3), uid(1), uid(2)], vectors)] == [uid(3), uid(1), uid(2)]
+        assert [p.id for p in store.get(NAME, [uid(3), uid(1), uid(3)], vectors)] == [uid(3), uid(1), uid(3)]
     assert store.get(NAME, []) == []
+
+
+def test_what_was_read_before_a_change_is_read_anew_after_it(store: VectorStore) -> None:
+    store.upsert(NAME, [point(1, {"path": "a"}), point(2, {"path": "b"})])
+
+    def paths() -> list[PayloadValue]:
+        return [p.payload["path"] for p in store.get(NAME, [uid(1), uid(2)])]
+
+    assert paths() == ["a", "b"]
+    store.set_payload(NAME, [uid(2)], {"path": "c"})
+    assert paths() == ["a", "c"]
+    store.upsert(NAME, [point(1, {"path": "d"})])
+    assert paths() == ["d", "c"]
+    store.delete(NAME, ids=[uid(1)])
+    assert paths() == ["c"]
+    store.delete(NAME, where=is_("path", "=", "c"))
+    assert paths() == []
 
 
 def test_the_same_id_replaces_the_whole_point(store: VectorStore) -> None:
