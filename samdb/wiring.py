@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -72,11 +72,23 @@ def is_server(settings: Settings) -> bool:
     return settings.store.startswith(("http://", "https://"))
 
 
-def fetch_weights(settings: Settings, progress: Progress | None = None) -> Path:
-    """The checkpoint of the settings' model, found or fetched. Raises WeightsError if it is nowhere."""
+def fetch_weights(settings: Settings, progress: Progress | None = None, recipes: Sequence[str] = ()) -> Path:
+    """The checkpoint of the settings' model, found or fetched, and what else the recipes need. Raises
+    WeightsError if one of them is nowhere.
+    """
     from samdb.sam.weights import resolve
 
+    if "semantic" in recipes:
+        fetch_semantic_weights(settings, progress)
     return resolve(settings.model or DEFAULT_MODEL, settings.checkpoint, settings.weights_dir, progress)
+
+
+def fetch_semantic_weights(settings: Settings, progress: Progress | None = None) -> Path:
+    """The checkpoint of what the recipe `semantic` looks with, as `fetch_weights`."""
+    from samdb.sam.checkpoints import SEMANTIC_MODEL
+    from samdb.sam.weights import resolve
+
+    return resolve(SEMANTIC_MODEL, None, settings.weights_dir, progress)
 
 
 def load_segmenter(
@@ -94,6 +106,7 @@ def load_segmenter(
     from samdb.sam.networks import load_networks
     from samdb.sam.runtimes import choose_runtime, load_encoder
     from samdb.sam.segmenter import SamSegmenter
+    from samdb.sam.semantic import load_semantic
 
     model = settings.model or DEFAULT_MODEL
     compute = choose_compute(settings.device, settings.precision)
@@ -115,6 +128,7 @@ def load_segmenter(
         weights_sha256=sha256,
         encoder=load_encoder(networks, encoding, settings.runtime, checkpoint, sha256),
         automatic=AutomaticSettings(settings.points_per_side, mode=settings.automatic),
+        load_semantic=lambda: load_semantic(fetch_semantic_weights(settings, progress), compute),
     )
 
 

@@ -92,7 +92,7 @@ class Database(OpenedStore):
             from samdb.workers.ray_ingest import run_ray_ingest
 
             if ray.is_local:  # once, with its progress told, instead of by each worker
-                wiring.fetch_weights(self.settings, self._on_download)
+                wiring.fetch_weights(self.settings, self._on_download, tuple(recipes))
             return run_ray_ingest(job, ray, self.settings, self.store, head, claims, on_progress)
         segmenter = self.segmenter if head is None else ProjectingSegmenter(self.segmenter, head)
         return run_ingest(job, segmenter, self.store, claims, on_progress)

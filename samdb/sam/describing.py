@@ -23,7 +23,8 @@ class SamDescription:
     """What SAM says of N masks of one image (the `Description` port), as far as the recipes read it.
 
     `neck` and `backbone` (C, G, G) float32 are the image's features, on the compute device; `tokens`
-    (N, 4, 256) the decoder's mask tokens; `close_ups` (N, C) the features of the crops around the masks.
+    (N, 4, 256) the decoder's mask tokens; `close_ups` (N, C) the features of the crops around the masks,
+    `semantic` (N, D) a classifier's.
     """
 
     recipes: tuple[Recipe, ...]
@@ -34,6 +35,7 @@ class SamDescription:
     backbone: Tensor | None
     tokens: NDArray[np.float32] | None
     close_ups: NDArray[np.float32] | None
+    semantic: NDArray[np.float32] | None
 
     def embeddings(self) -> list[Mapping[str, Vector]]:
         """For each mask its embeddings, recipe -> unit-norm float32 vector (D,)."""
@@ -65,6 +67,8 @@ class SamDescription:
             rows["tokens"] = normalise(self.tokens.reshape(len(self.masks), -1))
         if self.close_ups is not None:
             rows["crop"] = normalise(self.close_ups)
+        if self.semantic is not None:
+            rows["semantic"] = normalise(self.semantic)
         return rows
 
 

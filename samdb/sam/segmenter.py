@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from samdb.core.masks import Rle
 from samdb.core.prompt import NO_TOKENS, MaskCandidate, Prompt
 from samdb.core.vectors import Vector, normalise
-from samdb.errors import ImageError, InputError, ModelError
+from samdb.errors import ConfigError, ImageError, InputError, ModelError
 from samdb.ports import EncodedImage, PreparedImage
 from samdb.sam.automatic import AutomaticSettings, View, generate_masks
 from samdb.sam.candidates import draw_candidates
@@ -28,6 +28,7 @@ from samdb.sam.frame import Frame
 from samdb.sam.networks import GRID, Networks
 from samdb.sam.prompting import embed_prompts, same_shape
 from samdb.sam.recipes import check_recipes
+from samdb.sam.semantic import SemanticEmbedder
 from samdb.sam.similarity import similarity_map
 
 #: prompts decoded together: larger batches fall out of a CPU's cache (8-16 measured best there)
@@ -79,7 +80,7 @@ class SamSegmenter:
     """Segment Anything on one device (the `Segmenter` port).
 
     `min_predicted_iou` is the least quality a multimask output needs to be drawn at all when prompting; the
-    single-mask output is always drawn.
+    single-mask output is always drawn. `load_semantic` is called when the recipe `semantic` is first wanted.
     """
 
     def __init__(
@@ -91,11 +92,14 @@ class SamSegmenter:
         automatic: AutomaticSettings | None = None,
         min_predicted_iou: float = 0.75,
         encoder: ImageEncoder | None = None,
+        load_semantic: Callable[[], SemanticEmbedder] | None = None,
     ) -> None:
         self.model = networks.model
         self._encoder = encoder or TorchEncoder(networks, compute)
         self._decoder = Decoder(networks, compute)
         self._crops = CropEmbedder(networks.model, self._encoder)
+        self._load_semantic = load_semantic
+        self._semantic: SemanticEmbedder | None = None
         self._automatic = automatic or AutomaticSettings()
         self._min_predicted_iou = min_predicted_iou
         self._device = compute.device
@@ -208,6 +212,7 @@ class SamSegmenter:
             backbone=image.features.backbone[0] if sources & {"backbone", "quarters"} else None,
             tokens=self._box_tokens(image, masks) if masks and sources & {"token", "tokens"} else None,
             close_ups=self._crops.embed(image.image, rles) if masks and "crop" in sources else None,
+            semantic=self._look(image.image, masks) if masks and "semantic" in sources else None,
         )
 
     def embed(
@@ -245,6 +250,16 @@ class SamSegmenter:
             SamImage(p.image, p.frame, f, self._decoder.share(f.neck))
             for p, f in zip(images, single, strict=True)
         ]
+
+    def _look(self, image: NDArray[np.uint8], masks: Sequence[MaskCandidate]) -> NDArray[np.float32]:
+        """The classifier's features (N, D) of the masks' boxes."""
+        if self._semantic is None:
+            if self._load_semantic is None:
+                raise ConfigError(
+                    "the recipe 'semantic' needs a classifier beside SAM: load_semantic is None"
+                )
+            self._semantic = self._load_semantic()
+        return self._semantic.embed(image, [m.box_xyxy for m in masks])
 
     def _attend(self, image: SamImage, prompts: Sequence[Prompt]) -> Attended:
         sparse, dense = embed_prompts(self._decoder, image.frame, prompts)

@@ -17,6 +17,7 @@ def test_every_recipe_and_the_projection_have_their_dimension_for_mobilesam() ->
         "token": 256,
         "tokens": 1024,
         "crop": 320,
+        "semantic": 1280,
         "blend": 320 + 256,
         "proj": 128,
     }

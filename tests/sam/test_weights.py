@@ -13,7 +13,15 @@ import pytest
 
 from samdb.errors import ConfigError, WeightsError
 from samdb.sam import weights
-from samdb.sam.checkpoints import CHECKPOINTS, Checkpoint, SdistSource, Source, UrlSource, checkpoint_of
+from samdb.sam.checkpoints import (
+    CHECKPOINTS,
+    SEMANTIC_MODEL,
+    Checkpoint,
+    SdistSource,
+    Source,
+    UrlSource,
+    checkpoint_of,
+)
 from samdb.sam.pip_settings import IndexSettings
 from tests.sam.file_server import Site, serve
 
@@ -177,8 +185,8 @@ def test_a_checked_file_is_not_hashed_again_until_it_changes(tmp_path: Path) -> 
         weights.check_file(toy, path)
 
 
-def test_the_registry_knows_the_four_models_and_refuses_a_fifth() -> None:
-    assert list(CHECKPOINTS) == ["vit_t", "vit_b", "vit_l", "vit_h"]
+def test_the_registry_knows_the_four_models_and_the_classifier_and_refuses_another() -> None:
+    assert list(CHECKPOINTS) == ["vit_t", "vit_b", "vit_l", "vit_h", SEMANTIC_MODEL]
     assert all(len(c.sha256) == 64 and c.sources and c.licence == "Apache-2.0" for c in CHECKPOINTS.values())
     with pytest.raises(ConfigError, match="choose one of vit_t, vit_b, vit_l, vit_h"):
         checkpoint_of("vit_x")
