@@ -18,7 +18,7 @@ import httpx
 from qdrant_client import models
 from qdrant_client.http.exceptions import UnexpectedResponse
 
-from samdb.errors import StoreError
+from samdb.errors import StoreError, StoreUnavailableError
 from samdb.ports import Progress
 from samdb.stores.backup_files import Manifest, SavedFile, check_files
 from samdb.stores.server_collections import ServerCollections
@@ -161,19 +161,22 @@ def _wait_whole(connection: ServerConnection, physical: str, n_points: int) -> i
     """Wait until every copy of every shard is whole, as they are made from the one that was uploaded, and
     give the number of points.
 
-    Another node than the one that took the upload may not have heard of it yet: there the empty copies still
-    pass for whole, which the count betrays.
+    The node that is asked may not have heard of an upload to another one yet: there the empty copies still
+    pass for whole, which the count betrays, as all copies are asked for it.
     """
     until = time.monotonic() + connection.timeout_s
     while True:
         info = connection.call(lambda c: c.collection_cluster_info(physical))
         states = {r.state for r in replicas_of(connection, physical)}
-        whole = states == {"Active"} and not info.shard_transfers
         late = time.monotonic() > until
-        if whole:
-            n = connection.call(lambda c: c.count(physical, exact=True)).count
-            if n == n_points or late:
-                return n
+        if states == {"Active"} and not info.shard_transfers:
+            try:
+                n = _count_copies(connection.address, physical)
+                if n == n_points or late:
+                    return n
+            except StoreUnavailableError:  # one of them is no longer active
+                if late:
+                    raise
         if info.shard_transfers:
             until = time.monotonic() + connection.timeout_s
         elif late:
@@ -182,6 +185,16 @@ def _wait_whole(connection: ServerConnection, physical: str, n_points: int) -> i
                 "away? Nothing was replaced; run it again once `samdb store status` shows all"
             )
         time.sleep(_POLL_S)
+
+
+def _count_copies(node: ServerAddress, physical: str) -> int:
+    """How many points there are, of each shard's copies that with the fewest."""
+    with _asking(node), _client(node) as client:
+        # the client has no word for asking all copies
+        where, all_copies = f"/collections/{physical}/points/count", {"consistency": "all"}
+        found = _result(client.post(where, params=all_copies, json={"exact": True}))["count"]
+    assert isinstance(found, int)
+    return found
 
 
 @contextmanager
