@@ -214,6 +214,9 @@ class VectorStore(Protocol):
     def defer_indexes(self, name: str) -> None:
         """Build no vector index until `optimize`: many points are about to be written."""
 
+    def resume_indexes(self, name: str) -> None:
+        """End what `defer_indexes` began, if it did: indexes are built as points come, and not waited for."""
+
     def optimize(self, name: str, on_progress: Progress = silent) -> None:
         """Build the vector indexes and wait for them; on_progress is told how many vectors are indexed."""
 

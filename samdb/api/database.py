@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +23,7 @@ from samdb.core.where import parse_where
 from samdb.errors import ConfigError
 from samdb.pipelines.bank_versions import activate_bank, active_head, show_bank
 from samdb.pipelines.build_bank import BankProgress, BuildBankReport, build_bank
+from samdb.pipelines.bulk_load import bulk_load
 from samdb.pipelines.classify import ClassifiedImage, classify_image
 from samdb.pipelines.cutting import PROMPT_MODES, CutSettings, PromptMode
 from samdb.pipelines.empty_answer import explain_nothing
@@ -32,7 +34,8 @@ from samdb.pipelines.ledger import file_sha256
 from samdb.pipelines.project import projected_by
 from samdb.pipelines.projecting import ProjectingSegmenter, fitted
 from samdb.pipelines.search import SearchRequest, SearchResults, search
-from samdb.ports import Dataset
+from samdb.ports import Dataset, Progress, silent
+from samdb.stores.layout import SEGMENTS
 
 if TYPE_CHECKING:
     from samdb.bank.train_settings import TrainSettings
@@ -63,14 +66,17 @@ class Database(OpenedStore):
         prompts: PromptMode | None = None,
         recipes: Sequence[str] = DEFAULT_RECIPES,
         limit: int | None = None,
+        bulk: bool = False,
         ray: RayPlan | None = None,
         on_progress: Callable[[IngestProgress], None] = lambda _: None,
+        on_index: Progress = silent,
     ) -> IngestReport:
         """Cut the images of a dataset into segments and store them; run it again to resume or update.
 
         `name` is what the dataset is called in the store (default: its folder's name). `prompts` None means
-        the labels where there are any, else everything that SAM sees. `ray` says on which Ray to do it, with
-        how many workers. Several processes may ingest into the same server at once: they share the images.
+        the labels where there are any, else everything that SAM sees. With `bulk` vector indexes are built
+        once, at the end, told to `on_index`. `ray` says on which Ray to do it, with how many workers. Several
+        processes may ingest into the same server at once: they share the images.
 
         Raises DatasetError when there is no dataset at `path` or the store holds another one of that name,
         ConfigError when it has no such `split`, StoreLayoutError when the store was laid out by another
@@ -88,14 +94,18 @@ class Database(OpenedStore):
         head, fingerprint = active_head(self.store, wiring.model_fingerprint(self.settings))
         job = IngestJob(dataset, CutSettings(mode, tuple(recipes)), split, limit, head=fingerprint)
         claims = Claims(self.store, dataset.name) if wiring.is_server(self.settings) else None
-        if ray is not None:
+        if ray is None:
+            segmenter = self.segmenter if head is None else ProjectingSegmenter(self.segmenter, head)
+        elif ray.is_local:  # once, with its progress told, instead of by each worker
+            wiring.fetch_weights(self.settings, self._on_download, tuple(recipes))
+        if not bulk:
+            self.store.resume_indexes(SEGMENTS)  # a bulk load may have been killed
+        with bulk_load(self.store, on_index) if bulk else nullcontext():
+            if ray is None:
+                return run_ingest(job, segmenter, self.store, claims, on_progress)
             from samdb.workers.ray_ingest import run_ray_ingest
 
-            if ray.is_local:  # once, with its progress told, instead of by each worker
-                wiring.fetch_weights(self.settings, self._on_download, tuple(recipes))
             return run_ray_ingest(job, ray, self.settings, self.store, head, claims, on_progress)
-        segmenter = self.segmenter if head is None else ProjectingSegmenter(self.segmenter, head)
-        return run_ingest(job, segmenter, self.store, claims, on_progress)
 
     def build_bank(
         self,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from samdb.cli import options, show
-from samdb.cli.progress import DownloadBar, ingest_bar, stage_bar
+from samdb.cli.progress import DownloadBar, IngestBars
 from samdb.errors import ConfigError
 from samdb.pipelines.ingest import IngestReport
 from samdb.ports import Dataset
@@ -103,7 +103,6 @@ def ingest(
     from samdb.config import load_settings
     from samdb.datasets.describe import describe
     from samdb.sam.recipes import check_recipes
-    from samdb.stores.layout import SEGMENTS
 
     names = tuple(part.strip() for part in recipes.split(",")) if recipes else api.DEFAULT_RECIPES
     check_recipes(names)
@@ -136,16 +135,20 @@ def ingest(
             wiring.fetch_weights(db.settings, DownloadBar(), names)
         if plan is None:
             _ = db.segmenter
-        if bulk:
-            db.prepare()
-            db.store.defer_indexes(SEGMENTS)
-        with ingest_bar() as tell:
+        with IngestBars() as bars:
             done = db.ingest(
-                dataset, split=split, prompts=prompts, recipes=names, limit=limit, ray=plan, on_progress=tell
+                dataset,
+                split=split,
+                prompts=prompts,
+                recipes=names,
+                limit=limit,
+                bulk=bulk,
+                ray=plan,
+                on_progress=bars.tell,
+                on_index=bars.tell_index,
             )
-        if bulk:
-            with stage_bar() as tell_index:
-                db.store.optimize(SEGMENTS, tell_index)
+    if bulk:
+        show.say("the vector indexes are built")
     _tell(done, more)
     if report is not None:
         _write(done, dataset, report)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from types import TracebackType
 
 from rich.progress import (
     BarColumn,
@@ -87,6 +88,28 @@ def stage_bar() -> Iterator[Callable[[str, int, int], None]]:
             bar.update(bar.tasks[tasks[stage]].id, completed=done, total=total)
 
         yield tell
+
+
+class IngestBars:
+    """The images' bar and, once the indexes are built, theirs: two bars cannot be shown at once."""
+
+    def __enter__(self) -> IngestBars:
+        self._shown = ExitStack()
+        self.tell = self._shown.enter_context(ingest_bar())
+        self._tell_index: Callable[[str, int, int], None] | None = None
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._shown.close()
+
+    def tell_index(self, stage: str, done: int, total: int) -> None:
+        """Show how far the indexes are; the images are all done."""
+        if self._tell_index is None:
+            self._shown.close()
+            self._tell_index = self._shown.enter_context(stage_bar())
+        self._tell_index(stage, done, total)
 
 
 class DownloadBar:

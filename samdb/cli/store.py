@@ -58,7 +58,7 @@ def migrate(
 def optimize(store: options.Store = None) -> None:
     """Build the vector indexes now and wait for them; without them an embedded store scans.
 
-    It also finishes an `ingest --bulk` that was stopped.
+    It also finishes an `ingest --bulk` that was killed.
     """
     from samdb import wiring
     from samdb.config import load_settings

@@ -81,7 +81,8 @@ def _table(found: list[CollectionStatus], server: bool) -> None:
     show.table(columns, rows, right=("points", "indexed", "segments", "shards", "disk"))
     if any(row.optimizer == "put off" for row in found):
         show.say(
-            "put off: a bulk load was stopped or is under way; `samdb store optimize` builds the indexes"
+            "put off: an `ingest --bulk` was killed or is under way; the next `samdb ingest` lets the server "
+            "build its indexes again, `samdb store optimize` builds them now"
         )
     away = [row.name for row in found if any(r.state != "Active" for r in row.replicas)]
     if away:

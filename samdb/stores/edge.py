@@ -226,12 +226,23 @@ class EdgeStore:
         with self._using(name):
             pass
 
+    def resume_indexes(self, name: str) -> None:
+        """Nothing was put off."""
+        with self._using(name):
+            pass
+
     def optimize(self, name: str, on_progress: Progress = silent) -> None:
-        """Build the vector indexes now, and wait for them: without, a query scans."""
+        """Build the vector indexes now, and wait for them: without, a query scans.
+
+        The engine tells nothing on the way: `on_progress` hears of the beginning and of the end.
+        """
         with self._using(name) as collection:
             self._folder.check_space(self._folder.disk_bytes(name))  # it rewrites what is there
+            total = collection.count_vectors()
+            on_progress(f"index {name}", 0, total)
             collection.shard.optimize()
             collection.shard.flush()
+            on_progress(f"index {name}", total, total)
 
     def flush(self, name: str) -> None:
         """Make everything written so far survive a power loss (a killed process loses nothing anyway)."""

@@ -178,6 +178,11 @@ class MemoryStore:
         with self._lock:
             self._collection(name)
 
+    def resume_indexes(self, name: str) -> None:
+        """Nothing was put off."""
+        with self._lock:
+            self._collection(name)
+
     def optimize(self, name: str, on_progress: Progress = silent) -> None:
         """Nothing to build: every query is a scan."""
         with self._lock:

@@ -19,7 +19,7 @@ from samdb.stores.filter_server import server_filter
 from samdb.stores.json_path import json_path
 from samdb.stores.server_collections import ServerCollections
 from samdb.stores.server_connection import ServerAddress, ServerConnection
-from samdb.stores.server_indexing import build_indexes, defer_indexes
+from samdb.stores.server_indexing import build_indexes, defer_indexes, resume_indexes
 from samdb.stores.server_query import answer_all, plain, read_point, write_point, write_vectors
 from samdb.stores.server_rebuild import retune
 from samdb.stores.server_status import read_status
@@ -205,6 +205,11 @@ class ServerStore:
         """Build no vector index until `optimize`; the server keeps to it when this process dies."""
         self._alias(name)
         defer_indexes(self._connection, self._collections.physical_names()[name])
+
+    def resume_indexes(self, name: str) -> None:
+        """Let the server build vector indexes again, in the background; nothing if it does that anyway."""
+        self._alias(name)
+        resume_indexes(self._connection, self._collections.physical_names()[name])
 
     def optimize(self, name: str, on_progress: Progress = silent) -> None:
         """Let the server build the vector indexes, and wait for them."""

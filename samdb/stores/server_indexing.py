@@ -24,6 +24,17 @@ def defer_indexes(connection: ServerConnection, physical: str) -> None:
     connection.call(lambda c: c.update_collection(physical, optimizers_config=never))
 
 
+def resume_indexes(connection: ServerConnection, physical: str) -> None:
+    """Undo `defer_indexes`: the server then builds indexes in the background."""
+    if is_deferred(connection.call(lambda c: c.get_collection(physical))):
+        _index_as_usual(connection, physical)
+
+
+def is_deferred(info: models.CollectionInfo) -> bool:
+    """Whether the server was told to build no index."""
+    return info.config.optimizer_config.indexing_threshold == 0
+
+
 def build_indexes(
     connection: ServerConnection, physical: str, spec: CollectionSpec, progress: Progress
 ) -> None:
@@ -32,9 +43,7 @@ def build_indexes(
     What is told on the way are vectors; small segments never get an index, so that it may end below all.
     Raises StoreError when the server's optimizer fails.
     """
-    # also the first change that it waits for after a restart
-    usual = models.OptimizersConfigDiff(indexing_threshold=_INDEX_FROM_KB)
-    connection.call(lambda c: c.update_collection(physical, optimizers_config=usual))
+    _index_as_usual(connection, physical)  # also the first change that it waits for after a restart
     total = sum(vector_counts(connection, physical, spec).values())
     greens = 0
     while greens < _GREENS:
@@ -48,6 +57,11 @@ def build_indexes(
         progress(f"index {spec.name}", min(info.indexed_vectors_count or 0, total), total)
         if greens < _GREENS:
             time.sleep(_POLL_S)
+
+
+def _index_as_usual(connection: ServerConnection, physical: str) -> None:
+    usual = models.OptimizersConfigDiff(indexing_threshold=_INDEX_FROM_KB)
+    connection.call(lambda c: c.update_collection(physical, optimizers_config=usual))
 
 
 def vector_counts(connection: ServerConnection, physical: str, spec: CollectionSpec) -> dict[str, int]:

@@ -6,7 +6,7 @@ from qdrant_client import models
 
 from samdb.core.points import CollectionSpec, CollectionStatus
 from samdb.stores.server_connection import ServerConnection
-from samdb.stores.server_indexing import vector_counts
+from samdb.stores.server_indexing import is_deferred, vector_counts
 from samdb.stores.server_replicas import replicas_of
 
 
@@ -29,7 +29,7 @@ def read_status(connection: ServerConnection, physical: str, spec: CollectionSpe
 def _optimizer(info: models.CollectionInfo) -> str:
     if isinstance(info.optimizer_status, models.OptimizersStatusOneOf1):
         return f"failed: {info.optimizer_status.error}"
-    if info.config.optimizer_config.indexing_threshold == 0:
+    if is_deferred(info):
         return "put off"
     if info.status == models.CollectionStatus.GREEN:
         return "done"
