@@ -35,6 +35,9 @@ class KeepsFiles(Protocol):
     def spec(self, name: str) -> CollectionSpec:
         """How a collection is laid out."""
 
+    def check_saveable(self) -> None:
+        """Raise StoreError when a part of the store cannot be had now."""
+
     def save_files(self, folder: Path, on_progress: Progress) -> Sequence[SavedFile]:
         """Write all collections into an empty folder. Nothing may write to the store meanwhile."""
 
@@ -54,6 +57,7 @@ def backup_store(
     keeper = _keeper(store)
     folder = folder.expanduser().absolute()
     _check_target(store, folder, force)
+    keeper.check_saveable()
     counts = {name: store.count(name) for name in store.collections()}
     if not counts:
         raise StoreError(f"the store at {store.address} is empty: there is nothing to back up")

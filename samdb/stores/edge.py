@@ -273,6 +273,10 @@ class EdgeStore:
         with self._using(name) as collection:
             return collection.spec
 
+    def check_saveable(self) -> None:
+        """All files are here."""
+        self._check_usable()
+
     def save_files(self, folder: Path, on_progress: Progress) -> Sequence[SavedFile]:
         """Copy all files, with the engine closed meanwhile and the folder locked."""
         self._check_usable()

@@ -239,6 +239,11 @@ class ServerStore:
         self._check_open()
         return self._collections.spec(name)
 
+    def check_saveable(self) -> None:
+        """Raise StoreError when no named node that answers has one of the shards."""
+        self._check_open()
+        server_backup.check_reachable(self._connection, self._collections)
+
     def save_files(self, folder: Path, on_progress: Progress) -> Sequence[SavedFile]:
         """Save a snapshot of every shard. Raises StoreError when no named node has one of them."""
         self._check_open()

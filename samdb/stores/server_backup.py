@@ -8,27 +8,32 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from urllib.parse import urlsplit
+from typing import Literal, TypeAlias
 
-import httpx
 from qdrant_client import models
-from qdrant_client.http.exceptions import UnexpectedResponse
 
 from samdb.errors import StoreError, StoreUnavailableError
 from samdb.ports import Progress
 from samdb.stores.backup_files import Manifest, SavedFile, check_files
 from samdb.stores.server_collections import ServerCollections
-from samdb.stores.server_connection import ServerAddress, ServerConnection, trust
-from samdb.stores.server_errors import FOREIGN, translate
+from samdb.stores.server_connection import ServerAddress, ServerConnection
+from samdb.stores.server_nodes import (
+    POLL_S,
+    Holders,
+    asking,
+    check,
+    count_copies,
+    find_holders,
+    result,
+    wait_for_holders,
+)
 from samdb.stores.server_replicas import replicas_of
 
-# a snapshot is written before its first byte comes
-_SNAPSHOT_S = 3600.0
-_POLL_S = 0.2
+#: copy only there, or also make the other copies from it
+_Priority: TypeAlias = Literal["no_sync", "snapshot"]
 
 
 def save_files(
@@ -36,15 +41,22 @@ def save_files(
 ) -> Sequence[SavedFile]:
     """Fetch a snapshot of every shard of every collection into a folder."""
     saved = []
-    for name, physical in collections.physical_names().items():
+    for name, (physical, shards) in check_reachable(connection, collections).items():
         (folder / name).mkdir()
-        holders = _holders(connection, physical)
-        for done, (shard, nodes) in enumerate(sorted(holders.items()), 1):
-            progress(f"save {name}", done - 1, len(holders))
+        for done, (shard, holders) in enumerate(shards.items(), 1):
+            progress(f"save {name}", done - 1, len(shards))
             path = f"{name}/shard-{shard}.snapshot"
-            saved.append(_save_from_any(nodes, physical, shard, folder, path))
-            progress(f"save {name}", done, len(holders))
+            saved.append(_save_from_any(holders.nodes, physical, shard, folder, path))
+            progress(f"save {name}", done, len(shards))
     return saved
+
+
+def check_reachable(
+    connection: ServerConnection, collections: ServerCollections
+) -> dict[str, tuple[str, dict[int, Holders]]]:
+    """Of each collection its physical name and who has its shards. Raises StoreError when nobody has one."""
+    physical_names = collections.physical_names().items()
+    return {name: (physical, find_holders(connection, physical)) for name, physical in physical_names}
 
 
 def restore_files(
@@ -67,11 +79,11 @@ def restore_files(
             connection.call(lambda c: c.delete_collection(physical))  # noqa: B023
             collections.ensure_physical(physical, replace(saved.spec, name=name))
             shards = [f for f in manifest.files if f.path.startswith(f"{name}/")]
-            holders = _holders(connection, physical)
+            holders = wait_for_holders(connection, physical)
             for done, file in enumerate(shards, 1):
                 progress(f"restore {name}", done - 1, len(shards))
                 shard = int(Path(file.path).stem.removeprefix("shard-"))
-                _upload(holders[shard][0], physical, shard, folder / file.path, file.sha256)
+                _upload_to_all(holders[shard], physical, shard, folder / file.path, file.sha256)
                 progress(f"restore {name}", done, len(shards))
             n = _wait_whole(connection, physical, saved.n_points)
             if n != saved.n_points:
@@ -95,28 +107,6 @@ def restore_files(
         collections.drop_others(name, fresh.get(name, ""))
 
 
-def _holders(connection: ServerConnection, physical: str) -> dict[int, list[ServerAddress]]:
-    """For each shard the named nodes that have a whole copy. Raises StoreError when none has."""
-    found: dict[int, list[ServerAddress]] = {r.shard_id: [] for r in replicas_of(connection, physical)}
-    for node in connection.nodes:
-        try:
-            with _client(node) as client:
-                shards = _result(client.get(f"/collections/{physical}/cluster"))["local_shards"]
-        except (StoreError, *FOREIGN):
-            continue  # this node is away: another one may have what it has
-        assert isinstance(shards, list)
-        for shard in shards:
-            if shard["state"] == "Active":
-                found[shard["shard_id"]].append(node)
-    missing = [shard for shard, nodes in found.items() if not nodes]
-    if missing:
-        raise StoreError(
-            f"no node that --store names has shard {missing[0]} of {physical!r}: name all nodes of the "
-            "cluster, with commas between them, and see `samdb store status`"
-        )
-    return found
-
-
 def _save_from_any(
     nodes: list[ServerAddress], physical: str, shard: int, folder: Path, path: str
 ) -> SavedFile:
@@ -131,11 +121,11 @@ def _save_from_any(
 def _save(node: ServerAddress, physical: str, shard: int, folder: Path, path: str) -> SavedFile:
     where = f"/collections/{physical}/shards/{shard}/snapshots"
     digest, size = hashlib.sha256(), 0
-    with _asking(node), _client(node) as client:
-        made = _result(client.post(where, params={"wait": "true"}))
+    with asking(node) as client:
+        made = result(client.post(where, params={"wait": "true"}))
         try:
             with client.stream("GET", f"{where}/{made['name']}") as answer, (folder / path).open("wb") as out:
-                _check(answer)
+                check(answer)
                 for block in answer.iter_bytes(1 << 20):
                     digest.update(block)
                     size += len(block)
@@ -149,20 +139,39 @@ def _save(node: ServerAddress, physical: str, shard: int, folder: Path, path: st
     return SavedFile(path, size, digest.hexdigest())
 
 
-def _upload(node: ServerAddress, physical: str, shard: int, file: Path, sha256: str) -> None:
+def _upload_to_all(holders: Holders, physical: str, shard: int, file: Path, sha256: str) -> None:
+    """Make every copy of a shard from a snapshot.
+
+    A server can make the other copies from the one that is uploaded, and now and then leaves one of them
+    empty, which passes for whole (1.16.3, in a tenth of the restores into a busy cluster): where all copies
+    are on nodes that are named, each is uploaded.
+    """
+    if holders.all_named:
+        for node in holders.nodes:
+            _upload(node, physical, shard, file, sha256, "no_sync")
+    else:
+        _upload(holders.nodes[0], physical, shard, file, sha256, "snapshot")
+
+
+def _upload(
+    node: ServerAddress,
+    physical: str,
+    shard: int,
+    file: Path,
+    sha256: str,
+    priority: Literal["no_sync", "snapshot"],
+) -> None:
     where = f"/collections/{physical}/shards/{shard}/snapshots/upload"
-    # what is in the snapshot wins over the empty copies, which are then made from it
-    how = {"wait": "true", "priority": "snapshot", "checksum": sha256}
-    with _asking(node), _client(node) as client, file.open("rb") as stream:
-        _result(client.post(where, params=how, files={"snapshot": (file.name, stream)}))
+    how = {"wait": "true", "priority": priority, "checksum": sha256}
+    with asking(node) as client, file.open("rb") as stream:
+        result(client.post(where, params=how, files={"snapshot": (file.name, stream)}))
 
 
 def _wait_whole(connection: ServerConnection, physical: str, n_points: int) -> int:
-    """Wait until every copy of every shard is whole, as they are made from the one that was uploaded, and
-    give the number of points.
+    """Wait until every copy of every shard is whole and give the number of points.
 
-    The node that is asked may not have heard of an upload to another one yet: there the empty copies still
-    pass for whole, which the count betrays, as all copies are asked for it.
+    Of an upload from which the other copies are made the node that is asked may not have heard yet: there the
+    empty copies still pass for whole, which the count betrays, as all copies are asked for it.
     """
     until = time.monotonic() + connection.timeout_s
     while True:
@@ -171,7 +180,7 @@ def _wait_whole(connection: ServerConnection, physical: str, n_points: int) -> i
         late = time.monotonic() > until
         if states == {"Active"} and not info.shard_transfers:
             try:
-                n = _count_copies(connection.address, physical)
+                n = count_copies(connection.address, physical)
                 if n == n_points or late:
                     return n
             except StoreUnavailableError:  # one of them is no longer active
@@ -184,45 +193,4 @@ def _wait_whole(connection: ServerConnection, physical: str, n_points: int) -> i
                 f"the copies of {physical!r} do not become whole ({', '.join(sorted(states))}): is a node "
                 "away? Nothing was replaced; run it again once `samdb store status` shows all"
             )
-        time.sleep(_POLL_S)
-
-
-def _count_copies(node: ServerAddress, physical: str) -> int:
-    """How many points there are, of each shard's copies that with the fewest."""
-    with _asking(node), _client(node) as client:
-        # the client has no word for asking all copies
-        where, all_copies = f"/collections/{physical}/points/count", {"consistency": "all"}
-        found = _result(client.post(where, params=all_copies, json={"exact": True}))["count"]
-    assert isinstance(found, int)
-    return found
-
-
-@contextmanager
-def _asking(node: ServerAddress) -> Iterator[None]:
-    try:
-        yield
-    except FOREIGN as exc:
-        raise translate(node.shown, exc) from exc
-
-
-def _client(node: ServerAddress) -> httpx.Client:
-    parts = urlsplit(node.shown)
-    netloc = parts.netloc if parts.port else f"{parts.netloc}:{node.port}"
-    return httpx.Client(
-        base_url=f"{parts.scheme}://{netloc}{parts.path}",
-        headers={"api-key": node.api_key} if node.api_key else {},
-        timeout=httpx.Timeout(_SNAPSHOT_S, connect=node.timeout_s),
-        verify=trust(node),
-    )
-
-
-def _check(answer: httpx.Response) -> None:
-    if answer.is_error:
-        answer.read()
-        raise UnexpectedResponse.for_response(answer)
-
-
-def _result(answer: httpx.Response) -> dict[str, object]:
-    _check(answer)
-    found = answer.json()["result"]
-    return found if isinstance(found, dict) else {}
+        time.sleep(POLL_S)

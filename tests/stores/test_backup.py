@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from samdb.core.points import CollectionStatus
+from samdb.core.points import CollectionSpec, CollectionStatus
 from samdb.core.tuning import StoreTuning
 from samdb.errors import ConfigError, StoreError, StoreInUseError
 from samdb.stores.backup import backup_store, restore_store
@@ -192,7 +192,7 @@ def restored(connect: object, prefix: str, backup: Path, *, force: bool) -> Serv
 
 
 @pytest.mark.server
-def test_a_cluster_comes_back_with_all_shards_and_copies(
+def test_a_cluster_is_saved_with_a_node_away_and_comes_back_with_all_shards_and_copies(
     qdrant_cluster: QdrantCluster, tmp_path: Path
 ) -> None:
     first, *others = qdrant_cluster.urls
@@ -204,12 +204,25 @@ def test_a_cluster_comes_back_with_all_shards_and_copies(
     migrate(store, LayoutParams(PARAMS.model, PARAMS.vectors, StoreTuning(shards=3, replicas=2)))
     filled(store, N)
     assert spread(store.status(SEGMENTS)) == (3, 6)
-    saved = backup_store(store, tmp_path / "backup")
+    # without copies a shard is gone with its node: refused, and nothing is written
+    alone = connect("calone_")
+    alone.create_collection(CollectionSpec("things", {"a": 2}, {}, tuning=StoreTuning(shards=3)))
+    qdrant_cluster.kill(2)
+    try:
+        with pytest.raises(
+            StoreError, match=r"has shard \d of 'calone_things_v1'.*bring back those that are away"
+        ):
+            backup_store(alone, tmp_path / "part")
+        assert list(tmp_path.iterdir()) == []
+        saved = backup_store(store, tmp_path / "backup")
+    finally:
+        qdrant_cluster.start_node(2)
+    qdrant_cluster.wait_whole()
     assert len([f for f in saved.files if f.path.startswith(SEGMENTS)]) == 3
     back = restored(connect, "cback_", tmp_path / "backup", force=False)
     assert spread(back.status(SEGMENTS)) == (3, 6)
     check_same(store, back)
-    for one in (store, back):
+    for one in (store, back, alone):
         for name in one.collections():
             one.drop_collection(name)
         one.close()
