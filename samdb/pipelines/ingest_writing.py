@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from samdb.core.ids import image_point_id
-from samdb.core.points import Condition, Point, Where
+from samdb.core.points import Condition, Payload, Point, Where
 from samdb.core.sample import Sample
 from samdb.pipelines.ingest_profile import Stopwatch
 from samdb.pipelines.kept_names import keep_names
@@ -96,7 +96,9 @@ class Writer:
         self._waiting.clear()
 
     def _ledger_point(self, image: ImagePoints, refused: Mapping[str, str]) -> Point:
-        """An image's point in the ledger, with what the store refused of it: the rest is stored and stays."""
+        """An image's point in the ledger, with what the store refused of it: the rest is stored and stays,
+        and the next run tries again, as a server may come to take what it refused.
+        """
         lost = [p.id for p in image.segments if p.id in refused]
         if not lost:
             return image.ledger
@@ -104,7 +106,8 @@ class Writer:
         self.refused += [(image.sample.image_id, text) for text in texts]
         known, n_cut = image.ledger.payload.get("problems"), len(image.segments)
         problems = [*(known if isinstance(known, list) else []), *texts]
-        payload = {**image.ledger.payload, "problems": problems, "n_segments": n_cut - len(lost)}
+        again: Payload = {"fingerprint": "", "problems": problems, "n_segments": n_cut - len(lost)}
+        payload = {**image.ledger.payload, **again}
         return replace(image.ledger, payload=payload)
 
     def _withdraw(self) -> None:

@@ -1,8 +1,8 @@
-"""A loopback proxy before a real server that delays, drops, loses answers, or says 503.
+"""A loopback proxy before a real server that delays, drops, loses answers, refuses, or says 503.
 
 It passes bytes on, so that REST and gRPC both go through it (two proxies for both ports). What it takes for
-one request is what the client sends at once; REST's requests are read whole, so that `busy` and `match` need
-REST.
+one request is what the client sends at once; REST's requests are read whole, so that `busy`, `refuse` and
+`match` need REST.
 """
 
 from __future__ import annotations
@@ -16,10 +16,15 @@ from types import TracebackType
 from typing import Literal
 
 #: busy: answered 503, not passed on; drop: connection cut, not passed on; lost: passed on, answer cut off;
-#: hang: neither passed on nor answered
-FaultKind = Literal["busy", "drop", "lost", "hang"]
+#: hang: neither passed on nor answered; refuse: answered 400 in Qdrant's words, not passed on
+FaultKind = Literal["busy", "drop", "lost", "hang", "refuse"]
 
 _HEAD = re.compile(rb"^(GET|PUT|POST|PATCH|DELETE|HEAD) \S+ HTTP/1\.1\r\n")
+_REFUSAL = b'{"status":{"error":"Wrong input: a bad point"},"time":0.0}'
+_REFUSED = b"HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (
+    len(_REFUSAL),
+    _REFUSAL,
+)
 _BUSY = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 
@@ -134,6 +139,9 @@ class FaultProxy:
             if kind == "busy":
                 client.sendall(_BUSY)
                 return
+            if kind == "refuse":
+                client.sendall(_REFUSED)
+                continue
             if kind == "drop":
                 return
             if kind == "hang":
