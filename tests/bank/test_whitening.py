@@ -32,6 +32,23 @@ def test_within_a_class_whitened_rows_have_a_variance_of_one() -> None:
     np.testing.assert_allclose(within, np.eye(3), atol=0.02)
 
 
+@pytest.mark.parametrize("shrinkage", [0.1, 0.3])
+def test_the_map_is_the_inverse_root_and_then_the_main_axes(shrinkage: float) -> None:
+    """As its docstring says it in two steps: classes alike, a covariance drawn to a sphere, its inverse root."""
+    table = long_clouds()
+    rows, names = table.vectors.astype(np.float64), np.array(table.class_names)
+    within = np.mean([np.cov(rows[names == n].T, bias=True) for n in ("car", "bus")], axis=0)
+    shrunk = (1 - shrinkage) * within + shrinkage * np.eye(3) * np.trace(within) / 3
+    values, vectors = np.linalg.eigh(shrunk)
+    root = vectors / np.sqrt(values) @ vectors.T
+    mean = np.mean([rows[names == n].mean(axis=0) for n in ("car", "bus")], axis=0)
+    by_hand = main_axes((rows - mean) @ root, np.full(len(rows), 1 / len(rows)), 2) @ root
+    found = whitening_of(table, 2, shrinkage)
+    np.testing.assert_allclose(found.mean, mean, atol=1e-9)
+    np.testing.assert_allclose(found.matrix @ found.matrix.T, by_hand @ by_hand.T, rtol=1e-3)
+    np.testing.assert_allclose(np.abs(found.matrix), np.abs(by_hand), rtol=1e-3, atol=1e-3)
+
+
 def test_whitening_brings_the_nearest_neighbours_into_the_own_class() -> None:
     table = long_clouds()
     names = np.array(table.class_names)
