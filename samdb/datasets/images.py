@@ -19,7 +19,8 @@ from samdb.errors import ImageError
 MAX_PIXELS = 178_956_970
 
 _ORIENTATION = 0x0112  # EXIF tag
-_SIDEWAYS = frozenset({5, 6, 7, 8})  # orientations that swap width and height
+#: EXIF orientations that swap width and height
+SIDEWAYS = frozenset({5, 6, 7, 8})
 
 
 def read_image(path: Path, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
@@ -37,8 +38,8 @@ def read_image(path: Path, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
     Raises ImageError with the reason when the file is missing, empty, no image, damaged, truncated, larger
     than `max_pixels`, or holds values (floating point, 32-bit) that have no fixed range.
     """
-    with _opened(path, max_pixels) as image:
-        turned = _orientation(path, image) != 1
+    with opened_image(path, max_pixels) as image:
+        turned = exif_orientation(path, image) != 1
         image.load()
         upright = ImageOps.exif_transpose(image) if turned else image
         return np.array(_to_rgb(path, upright), dtype=np.uint8)
@@ -46,9 +47,9 @@ def read_image(path: Path, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
 
 def image_size(path: Path, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
     """The (height, width) in px of the upright image, from its header. Raises ImageError as `read_image`."""
-    with _opened(path, max_pixels) as image:
+    with opened_image(path, max_pixels) as image:
         width, height = image.size
-        return (width, height) if _orientation(path, image) in _SIDEWAYS else (height, width)
+        return (width, height) if exif_orientation(path, image) in SIDEWAYS else (height, width)
 
 
 def read_label_picture(path: Path, mode: str) -> NDArray[np.uint8]:
@@ -58,7 +59,7 @@ def read_label_picture(path: Path, mode: str) -> NDArray[np.uint8]:
 
     Raises ImageError when it cannot be read or has another mode.
     """
-    with _opened(path, MAX_PIXELS) as image:
+    with opened_image(path, MAX_PIXELS) as image:
         image.load()
         if image.mode == "P" and mode == "RGB":  # a palette is only a shorter way to write the same colours
             return np.array(image.convert("RGB"), dtype=np.uint8)
@@ -72,7 +73,7 @@ def read_index_picture(path: Path) -> NDArray[np.uint8]:
 
     Raises ImageError when it cannot be read or has neither.
     """
-    with _opened(path, MAX_PIXELS) as image:
+    with opened_image(path, MAX_PIXELS) as image:
         image.load()
         if image.mode not in ("P", "L"):
             raise ImageError(
@@ -86,7 +87,7 @@ def read_mask(path: Path) -> NDArray[np.bool_]:
 
     Raises ImageError when it cannot be read.
     """
-    with _opened(path, MAX_PIXELS) as image:
+    with opened_image(path, MAX_PIXELS) as image:
         image.load()
         if image.mode in ("P", "PA", "LA", "La", "RGBA", "RGBa") or "transparency" in image.info:
             layer = np.array(image.convert("RGBA"))
@@ -97,8 +98,8 @@ def read_mask(path: Path) -> NDArray[np.bool_]:
 
 
 @contextmanager
-def _opened(path: Path, max_pixels: int) -> Iterator[Image.Image]:
-    """The opened image; whatever Pillow raises on it becomes an ImageError."""
+def opened_image(path: Path, max_pixels: int = MAX_PIXELS) -> Iterator[Image.Image]:
+    """The opened image, not decoded yet; whatever Pillow raises on it becomes an ImageError."""
     try:
         if os.stat(path).st_size == 0:
             raise ImageError(f"{path}: the file is empty (0 bytes); copy it again")
@@ -134,7 +135,7 @@ def _too_large(path: Path, what: str, limit: int) -> str:
     return f"{path}: is too large ({what}; the limit is {limit:,}); scale it down or cut it into tiles"
 
 
-def _orientation(path: Path, image: Image.Image) -> int:
+def exif_orientation(path: Path, image: Image.Image) -> int:
     """The EXIF orientation (1-8, 1 is upright), found without decoding the image."""
     if image.format == "PNG" and "exif" not in image.info and not _has_late_exif(path):
         return 1  # Pillow would decode the whole image to look for EXIF behind it

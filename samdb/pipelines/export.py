@@ -14,7 +14,7 @@ from typing import Literal, TypeAlias, get_args
 from samdb._version import __version__
 from samdb.datasets.vocabulary import det_20_name
 from samdb.errors import BankError, ConfigError, InputError
-from samdb.pipelines.export_place import MANIFEST, ImageNames, place_image, staged
+from samdb.pipelines.export_place import MANIFEST, ImageFiles, ImageNames, staged
 from samdb.pipelines.export_source import (
     WHATS,
     ExportSource,
@@ -29,7 +29,6 @@ from samdb.reports.export_fiftyone import FiftyOneWriter
 from samdb.reports.export_parquet import ParquetWriter
 from samdb.reports.export_record import (
     NO_CLASS,
-    ExportImage,
     ExportObject,
     ExportWriter,
     LeftOut,
@@ -122,7 +121,7 @@ def export(
         target = whole.enter_context(_place(request, out))
         writer = whole.enter_context(closing(_writer(request, target, out, classes, left_out)))
         names: dict[str | None, ImageNames] = defaultdict(ImageNames)
-        with_files = request.images != "none"
+        files = ImageFiles(target, left_out, copy=request.images == "copy")
         for done, (stored, objects) in enumerate(exported(store, request.source, images, left_out), 1):
             on_progress(done, len(images))
             if not objects and not request.source.every_image:
@@ -132,13 +131,14 @@ def export(
             n_images += 1
             folder = writer.images_folder(split_name(stored.split))
             image = export_image(stored, n_images, names[folder].name(stored.image_id))
-            has_file = with_files and _place_file(image, folder, target, request, left_out)
+            wants_file = folder is not None and request.images != "none"
+            has_file = wants_file and files.place(image.path, str(folder), image.name)
             wanted = _renamed(objects) if request.format == "bdd100k" else objects
             writer.add(image, wanted, has_file=has_file)
             counts.update(found.category for found in wanted)
         if not n_images:
             raise InputError(_nothing(store, request.source))
-        notes = tuple(writer.finish())
+        notes = (*writer.finish(), *files.notes())
         report = ExportReport(
             format=request.format,
             what=request.source.what,
@@ -216,19 +216,6 @@ def _classes(store: VectorStore, request: ExportRequest) -> list[str]:
 def _renamed(objects: Sequence[ExportObject]) -> list[ExportObject]:
     """The objects with BDD100K's names: a person is a pedestrian there."""
     return [o if o.class_name is None else replace(o, class_name=det_20_name(o.class_name)) for o in objects]
-
-
-def _place_file(
-    image: ExportImage, folder: str | None, target: Path, request: ExportRequest, left_out: LeftOuts
-) -> bool:
-    if folder is None:
-        return False
-    if place_image(image.path, target / folder / image.name, copy=request.images == "copy"):
-        return True
-    left_out.note(
-        "image files that are not there any more (what is known of them is exported)", str(image.path)
-    )
-    return False
 
 
 def _nothing(store: VectorStore, source: ExportSource) -> str:

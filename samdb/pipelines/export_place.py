@@ -10,7 +10,9 @@ from contextlib import contextmanager
 from itertools import chain, count
 from pathlib import Path
 
-from samdb.errors import ConfigError
+from samdb.datasets.upright_copy import is_turned, write_upright
+from samdb.errors import ConfigError, ImageError
+from samdb.reports.export_record import LeftOuts
 
 #: the file in an exported folder that says what it is; a folder without it is never replaced
 MANIFEST = "samdb_export.json"
@@ -104,21 +106,59 @@ class ImageNames:
         return stem + path.suffix
 
 
-def place_image(source: Path, target: Path, *, copy: bool) -> bool:
-    """Link an image file, or copy it. Returns False when the image is not there any more.
+class ImageFiles:
+    """Puts the image files of an export below `target`: links to them, or copies.
 
-    Raises ConfigError when links cannot be made there.
+    Boxes are of the upright image. A copy of an image that EXIF turns is upright itself; of a link to one a
+    note tells.
     """
-    if not source.is_file():
-        return False
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if copy:
-        shutil.copyfile(source, target)
+
+    def __init__(self, target: Path, left_out: LeftOuts, *, copy: bool) -> None:
+        self._target = target
+        self._left_out = left_out
+        self._copy = copy
+        self._n_turned = 0
+
+    def place(self, source: Path, folder: str, name: str) -> bool:
+        """Put an image file there; False when it is not there any more, or cannot be read any more.
+
+        Raises ConfigError when links cannot be made there.
+        """
+        lost = "image files that {} any more (what is known of them is exported)"
+        if not source.is_file():
+            self._left_out.note(lost.format("are not there"), str(source))
+            return False
+        place = self._target / folder / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            turned = is_turned(source)
+            if turned and self._copy:
+                write_upright(source, place)
+        except ImageError as exc:
+            self._left_out.note(lost.format("cannot be read"), str(exc))
+            return False
+        self._n_turned += turned
+        if not self._copy:
+            _link(source, place)
+        elif not turned:
+            shutil.copyfile(source, place)
         return True
+
+    def notes(self) -> list[str]:
+        """What a user should know of them."""
+        n = self._n_turned
+        if n == 0:
+            return []
+        images = f"{n:,} {'image is' if n == 1 else 'images are'} turned by EXIF orientation"
+        if self._copy:
+            return [f"{images}: copied with their pixels upright, as the boxes are"]
+        return [f"{images}: a reader that ignores it sees boxes in the wrong place; use --images copy"]
+
+
+def _link(source: Path, place: Path) -> None:
     try:
-        target.symlink_to(os.path.abspath(source))
+        place.symlink_to(os.path.abspath(source))
     except OSError as exc:
         raise ConfigError(
-            f"cannot link to the images from {target.parent} ({exc.strerror or exc}): use --images copy"
+            f"cannot link to the images from {place.parent} ({exc.strerror or exc}): use --images copy"
         ) from exc
-    return True
