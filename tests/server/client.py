@@ -16,10 +16,10 @@ from samdb.server.serve import served
 
 @contextmanager
 def client_of(
-    store: str, segmenter: Segmenter | None = None, options: ServeOptions | None = None
+    store: str, segmenter: Segmenter | None = None, options: ServeOptions | None = None, prefix: str = ""
 ) -> Iterator[httpx.Client]:
     """A client of a server of that store, which is closed in the end."""
-    db = Database(load_settings({"store": store, "model": "vit_t"}))
+    db = Database(load_settings({"store": store, "store_prefix": prefix, "model": "vit_t"}))
     if segmenter is not None:
         db.segmenter = segmenter
     with (
