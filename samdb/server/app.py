@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
@@ -26,6 +27,7 @@ from samdb.server import (
 )
 from samdb.server.backend import Backend
 from samdb.server.errors import handle_errors, not_found
+from samdb.server.examples import add_examples
 from samdb.server.guard import Guard, Keyring
 from samdb.server.models import ErrorAnswer
 from samdb.server.options import ServeOptions
@@ -55,7 +57,7 @@ def create_app(db: Database, options: ServeOptions) -> FastAPI:
         yield
         backend.close()
 
-    app = FastAPI(
+    app = _App(
         title="samdb",
         version=__version__,
         description=_ABOUT,
@@ -72,6 +74,16 @@ def create_app(db: Database, options: ServeOptions) -> FastAPI:
         app.include_router(routes.router)
     _add_page(app)
     return app
+
+
+class _App(FastAPI):
+    """FastAPI, whose document has an example of everything."""
+
+    def openapi(self) -> dict[str, Any]:
+        """The OpenAPI document."""
+        if self.openapi_schema is None:
+            add_examples(super().openapi())
+        return super().openapi()
 
 
 def _add_page(app: FastAPI) -> None:

@@ -8,6 +8,7 @@ from fastapi import Query
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from samdb.core.runs import check_runs
+from samdb.server.examples import SEGMENT_ID
 
 #: a uuid as samdb writes it
 UUID_PATTERN = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
@@ -22,9 +23,7 @@ def _clean(text: str) -> str:
 
 
 Text: TypeAlias = Annotated[str, Field(max_length=300), AfterValidator(_clean)]
-Uuid: TypeAlias = Annotated[
-    str, Field(pattern=UUID_PATTERN, examples=["d497a240-d8c5-5c80-84cd-32227648fc6e"])
-]
+Uuid: TypeAlias = Annotated[str, Field(pattern=UUID_PATTERN, examples=[SEGMENT_ID])]
 Filter: TypeAlias = Annotated[
     str, Field(max_length=500, examples=["class_name=car", "area_px>=2000"]), AfterValidator(_clean)
 ]
@@ -44,6 +43,7 @@ Where: TypeAlias = Annotated[
     Query(
         max_length=32,
         description="only what matches: `key=value`, `key=a,b`, `key!=value`, `key>=number`; all must hold",
+        examples=[["class_name=car", "area_px>=2000"]],
     ),
 ]
 
@@ -58,7 +58,7 @@ class MaskIn(Body):
     """A mask of the whole image as COCO's compressed run lengths."""
 
     size: tuple[Annotated[int, Field(ge=1, le=100_000)], Annotated[int, Field(ge=1, le=100_000)]] = Field(
-        description="height and width, px", examples=[[360, 640]]
+        description="height and width, px"
     )
     counts: Annotated[str, Field(min_length=1, max_length=2_000_000, pattern=r"^[0-o]+$")]
 
@@ -99,18 +99,6 @@ class ExampleIn(_OnImage):
 class SearchIn(Body):
     """A search: like any of the positives, like none of the negatives."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "positives": [{"segment_id": "d497a240-d8c5-5c80-84cd-32227648fc6e"}],
-                    "where": ["class_name=car"],
-                    "limit": 20,
-                }
-            ]
-        }
-    )
-
     positives: Annotated[list[ExampleIn], Field(min_length=1, max_length=64)]
     negatives: Annotated[list[ExampleIn], Field(max_length=64)] = []
     where: Annotated[list[Filter], Field(max_length=32)] = []
@@ -126,14 +114,6 @@ class SearchIn(Body):
 
 class MasksIn(_OnImage):
     """A prompt: a box, points (of the object, or with foreground false of what is left out), or both."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {"image_key": "d497a240-d8c5-5c80-84cd-32227648fc6e", "box_xyxy": [128, 180, 288, 270]}
-            ]
-        }
-    )
 
     box_xyxy: BoxIn | None = None
     points: Annotated[list[PointIn], Field(max_length=64)] = []
@@ -170,7 +150,7 @@ class LabelsIn(Body):
     """Segments to name; null takes their class."""
 
     segment_ids: Annotated[list[Uuid], Field(min_length=1, max_length=10_000)]
-    class_name: Text | None = Field(examples=["car"])
+    class_name: Text | None
 
 
 class UndoIn(Body):

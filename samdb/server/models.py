@@ -16,7 +16,6 @@ BoxList: TypeAlias = Annotated[
         min_length=4,
         max_length=4,
         description="[x0, y0, x1, y1] in px of the upright image, x1 and y1 exclusive",
-        examples=[[128, 180, 288, 270]],
     ),
 ]
 Polygons: TypeAlias = Annotated[
@@ -26,7 +25,7 @@ Polygons: TypeAlias = Annotated[
 
 
 class Answer(BaseModel):
-    """Base of all answers."""
+    """Base of all answers; their examples are in `samdb.server.examples`."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -34,8 +33,8 @@ class Answer(BaseModel):
 class ErrorDetail(Answer):
     """What went wrong: a code for programs, and for people what to do next."""
 
-    code: str = Field(examples=["not_found"])
-    message: str = Field(examples=["there is no image of that key: `samdb ingest` adds images"])
+    code: str
+    message: str
 
 
 class ErrorAnswer(Answer):
@@ -47,7 +46,7 @@ class ErrorAnswer(Answer):
 class Mask(Answer):
     """A mask as COCO's compressed run lengths."""
 
-    size: tuple[int, int] = Field(description="height and width of the image, px", examples=[[360, 640]])
+    size: tuple[int, int] = Field(description="height and width of the image, px")
     counts: str
 
 
@@ -106,7 +105,7 @@ class Info(Answer):
     sam_loaded: bool
     recipes: list[str]
     default_recipe: str
-    active_bank: str | None = Field(description="the bank that classifies", examples=["default@3"])
+    active_bank: str | None = Field(description="the bank that classifies")
     active_bank_built_in: bool = Field(description="whether it is the one that comes with samdb")
     auth: bool = Field(description="whether an API key is needed")
     limits: Limits
@@ -252,7 +251,7 @@ class ClassifiedInfo(Answer):
 class ClassifyAnswer(Answer):
     """What a bank says of an image; `problems` are boxes that could not be used."""
 
-    bank: str = Field(examples=["default@3"])
+    bank: str
     built_in: bool = Field(description="whether that is the bank that comes with samdb")
     items: list[ClassifiedInfo]
     problems: list[str]
@@ -283,12 +282,12 @@ class BankClass(Answer):
 class BankInfo(Answer):
     """A version of a memory bank."""
 
-    label: str = Field(examples=["default@3"])
+    label: str = Field(description="name@version")
     name: str
     version: int
     active: bool
     built_in: bool = Field(description="whether it comes with samdb: its prototypes have no segments here")
-    trained_on: str | None = Field(examples=["700 frames of BDD100K (Yu et al. 2020), labelled boxes"])
+    trained_on: str | None
     data_licence: str | None = Field(description="of what it was trained on, where that is known")
     model: str
     recipe: str

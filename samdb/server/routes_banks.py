@@ -32,8 +32,8 @@ def banks(backend: TheBackend) -> Response:
 def prototypes(
     backend: TheBackend,
     label: Annotated[Text, Path(description="name@version, or a name: its newest", examples=["default@1"])],
-    class_name: Text | None = None,
-    limit: Annotated[int, Query(ge=1, le=5000)] = 500,
+    class_name: Annotated[Text | None, Query(examples=["car"])] = None,
+    limit: Annotated[int, Query(ge=1, le=5000, examples=[500])] = 500,
 ) -> Response:
     """A bank's prototypes, each with the real segment that is closest to it."""
     try:

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from samdb.core.where import parse_where
 from samdb.pipelines import browse
 from samdb.pipelines.segment_map import map_segments
-from samdb.server.bodies import Text, Uuid, Where
+from samdb.server.bodies import Text, Where
 from samdb.server.models import (
     Facets,
     ImageInfo,
@@ -21,8 +21,8 @@ from samdb.server.models import (
     SegmentList,
     SegmentsOfImage,
 )
-from samdb.server.params import ImageKey, SegmentId, TheBackend
-from samdb.server.showing import MaskFormat, answer, show_image, show_segment
+from samdb.server.params import Cursor, Format, ImageKey, PageLimit, Recipe, SegmentId, TheBackend
+from samdb.server.showing import answer, show_image, show_segment
 from samdb.stores.layout import SEGMENTS
 
 router = APIRouter(prefix="/api", tags=["browse"])
@@ -32,7 +32,12 @@ router = APIRouter(prefix="/api", tags=["browse"])
 def facets(
     backend: TheBackend,
     key: Annotated[
-        list[Text], Query(max_length=16, description="one of `keys` of /api/info, repeatable")
+        list[Text],
+        Query(
+            max_length=16,
+            description="one of `keys` of /api/info, repeatable",
+            examples=[["class_name", "timeofday"]],
+        ),
     ] = [],  # noqa: B006
     where: Where = [],  # noqa: B006
 ) -> Response:
@@ -52,8 +57,8 @@ def facets(
 def images(
     backend: TheBackend,
     where: Where = [],  # noqa: B006
-    limit: Annotated[int, Query(ge=1, le=500)] = 50,
-    cursor: Annotated[Uuid | None, Query(description="`next` of the page before")] = None,
+    limit: PageLimit = 50,
+    cursor: Cursor = None,
 ) -> Response:
     """Images, page by page; a filter on a segment's key means images with such a segment."""
     conditions, store = parse_where(where), backend.db.store
@@ -74,7 +79,7 @@ def image(backend: TheBackend, image_key: ImageKey) -> ImageInfo:
 
 
 @router.get("/images/{image_key}/segments", response_model=SegmentsOfImage)
-def segments_of_image(backend: TheBackend, image_key: ImageKey, format: MaskFormat = "polygons") -> Response:
+def segments_of_image(backend: TheBackend, image_key: ImageKey, format: Format = "polygons") -> Response:
     """All segments of an image with their masks, the largest first."""
     found = browse.segments_of(backend.db.store, backend.stored_image(image_key))
     return answer(SegmentsOfImage(items=[show_segment(s, format) for s in found]))
@@ -84,8 +89,8 @@ def segments_of_image(backend: TheBackend, image_key: ImageKey, format: MaskForm
 def segments(
     backend: TheBackend,
     where: Where = [],  # noqa: B006
-    limit: Annotated[int, Query(ge=1, le=500)] = 50,
-    cursor: Annotated[Uuid | None, Query(description="`next` of the page before")] = None,
+    limit: PageLimit = 50,
+    cursor: Cursor = None,
 ) -> Response:
     """Segments without their masks, page by page."""
     conditions, store = parse_where(where), backend.db.store
@@ -98,7 +103,7 @@ def segments(
 
 
 @router.get("/segments/{segment_id}", response_model=SegmentInfo)
-def segment(backend: TheBackend, segment_id: SegmentId, format: MaskFormat = "polygons") -> Response:
+def segment(backend: TheBackend, segment_id: SegmentId, format: Format = "polygons") -> Response:
     """One segment with its mask."""
     return answer(show_segment(backend.stored_segment(segment_id), format))
 
@@ -107,8 +112,8 @@ def segment(backend: TheBackend, segment_id: SegmentId, format: MaskFormat = "po
 def segment_map(
     backend: TheBackend,
     where: Where = [],  # noqa: B006
-    recipe: Text | None = None,
-    limit: Annotated[int, Query(ge=1, le=20_000)] = 5000,
+    recipe: Recipe = None,
+    limit: Annotated[int, Query(ge=1, le=20_000, examples=[5000])] = 5000,
 ) -> Response:
     """Segments on the plane on which their embeddings differ most."""
     conditions, name = parse_where(where), recipe or backend.default_recipe()

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable
 from typing import Annotated, Any, TypeAlias
 
-from fastapi import APIRouter, Query, Request, UploadFile
+from fastapi import APIRouter, File, Query, Request, UploadFile
 from starlette.responses import Response
 
 from samdb.core.ids import image_point_id
@@ -18,11 +18,16 @@ from samdb.server.showing import answer
 
 router = APIRouter(prefix="/api", tags=["pictures"])
 
-Side: TypeAlias = Annotated[int, Query(ge=16, le=1024, description="the picture's longest side, px")]
+Side: TypeAlias = Annotated[
+    int, Query(ge=16, le=1024, description="the picture's longest side, px", examples=[192])
+]
 AnySide: TypeAlias = Annotated[
     int | None,
     Query(
-        ge=16, le=MAX_SIDE_PX, description=f"longest side, px; default: as large as it is, to {MAX_SIDE_PX}"
+        ge=16,
+        le=MAX_SIDE_PX,
+        description=f"longest side, px; default: as large as it is, to {MAX_SIDE_PX}",
+        examples=[1600],
     ),
 ]
 Responses: TypeAlias = dict[int | str, dict[str, Any]]  # FastAPI's own type
@@ -36,7 +41,7 @@ _JPEG: Responses = {
     410: {"model": ErrorAnswer, "description": "the image's file is gone, or was changed since"},
 }
 
-
+Picked: TypeAlias = Annotated[UploadFile, File(description="a JPEG, PNG, WebP or other picture")]
 _UPLOAD: Responses = {
     413: {"model": ErrorAnswer, "description": "too many bytes or pixels"},
     429: {"model": ErrorAnswer, "description": "too many uploads of this client: see Retry-After"},
@@ -57,9 +62,14 @@ def segment_crop(
     segment_id: SegmentId,
     side: Side = 192,
     context: Annotated[
-        float, Query(ge=1, le=20, allow_inf_nan=False, description="how much is shown: times the box")
+        float,
+        Query(
+            ge=1, le=20, allow_inf_nan=False, description="how much is shown: times the box", examples=[1.6]
+        ),
     ] = 1.6,
-    outline: Annotated[bool, Query(description="outline the segment, dim what is around it")] = True,
+    outline: Annotated[
+        bool, Query(description="outline the segment, dim what is around it", examples=[True])
+    ] = True,
 ) -> Response:
     """The segment in its surroundings."""
     segment = backend.stored_segment(segment_id)
@@ -69,7 +79,11 @@ def segment_crop(
 
 
 @router.post("/uploads", status_code=201, response_model=UploadInfo, responses=_UPLOAD)
-def upload(request: Request, backend: TheBackend, file: UploadFile) -> Response:
+def upload(
+    request: Request,
+    backend: TheBackend,
+    file: Annotated[UploadFile, File(description="a JPEG, PNG, WebP or other picture")],
+) -> Response:
     """Bring an image along, to search by what it shows. It is kept for a while, and stored nowhere else."""
     backend.sam_rate.take(client_of(request))
     held = backend.uploads.add(file.file.read(backend.options.max_upload_bytes + 1))

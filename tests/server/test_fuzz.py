@@ -29,6 +29,8 @@ pytestmark = [pytest.mark.weights, pytest.mark.slow, pytest.mark.timeout(600)]
 
 #: cases per operation; a larger number by hand: SAMDB_TEST_FUZZ=1000
 EXAMPLES = int(os.environ.get("SAMDB_TEST_FUZZ", "25"))
+#: schemathesis itself gives up after 10 s: with other jobs beside it SAM can need longer for many examples
+PATIENCE_S = 120
 CHECKS = [
     not_a_server_error,
     status_code_conformance,
@@ -71,7 +73,7 @@ def test_whatever_is_asked_is_answered_as_the_schema_says(
     known: dict[str, str],
     record_property: Callable[[str, object], None],
 ) -> None:
-    schema = schemathesis.openapi.from_url(f"{address}openapi.json")
+    schema = schemathesis.openapi.from_url(f"{address}openapi.json", timeout=PATIENCE_S)
     asked: Counter[str] = Counter()
     answers: Counter[int] = Counter()
     for found in schema.get_all_operations():
@@ -85,7 +87,7 @@ def test_whatever_is_asked_is_answered_as_the_schema_says(
             # what exists, half of the time: made-up ids find nothing
             if asked[case.operation.label] % 2:
                 with_known_ids(case, known)
-            answers[case.call_and_validate(checks=CHECKS).status_code] += 1
+            answers[case.call_and_validate(checks=CHECKS, timeout=PATIENCE_S).status_code] += 1
 
         try:
             ask()
