@@ -51,6 +51,7 @@ OWNERS: dict[str, frozenset[str]] = {
         "grpc": "stores",
         "tenacity": "stores",
         "sklearn": "bank",
+        "scipy": "bank",
         "pytorch_metric_learning": "bank",
         "safetensors": "bank",
         "threadpoolctl": "bank",

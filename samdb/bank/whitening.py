@@ -93,7 +93,7 @@ def main_axes(rows: NDArray[np.floating], weights: NDArray[np.float64], dim: int
 
 
 def _signed(axes: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Eigenvectors (P, D) whose sign, which means nothing and may change, makes the largest number positive."""
+    """Eigenvectors (P, D), whose sign means nothing and may change, with their largest number positive."""
     largest = np.take_along_axis(axes, np.abs(axes).argmax(axis=1)[:, None], axis=1)
     return np.asarray(axes * np.where(largest < 0, -1.0, 1.0), dtype=np.float64)
 

@@ -34,7 +34,7 @@ def test_within_a_class_whitened_rows_have_a_variance_of_one() -> None:
 
 @pytest.mark.parametrize("shrinkage", [0.1, 0.3])
 def test_the_map_is_the_inverse_root_and_then_the_main_axes(shrinkage: float) -> None:
-    """As its docstring says it in two steps: classes alike, a covariance drawn to a sphere, its inverse root."""
+    """In two steps: the covariance within classes, each alike, drawn to a sphere; its inverse root."""
     table = long_clouds()
     rows, names = table.vectors.astype(np.float64), np.array(table.class_names)
     within = np.mean([np.cov(rows[names == n].T, bias=True) for n in ("car", "bus")], axis=0)
