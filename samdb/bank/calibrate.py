@@ -23,7 +23,7 @@ from samdb.core.metrics import ClassificationFigures, classification_figures
 
 #: the small grid that calibration chooses from
 NEIGHBOURS: tuple[int, ...] = (1, 3, 5, 9, 15, 25)
-TEMPERATURES: tuple[float, ...] = (0.005, 0.01, 0.02, 0.05, 0.1)
+TEMPERATURES: tuple[float, ...] = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2)
 
 #: images are dealt into so many folds: each holds out 20 %
 N_FOLDS = 5

@@ -25,6 +25,10 @@ class TrainSettings:
     at most `epochs`, in each of which as many segments are drawn as there are, and ends when the macro-F1 of
     held-out images has not improved for `patience` of them. `average` is the decay per step of the weights'
     running mean, which is what remains.
+
+    `input_dim` and `noise` of `blend` + `quarters` + `semantic`, cross-validated inside 500 BDD100K frames
+    (3 folds, 1 member): accuracy / macro-F1 / P@10 192, .5: .923 .672 .626; 192, .8: .923 .685 .635; 256, .5:
+    .927 .688 .646; 256, .8: .927 .704 .651; 320, .8: .924 .701 .645.
     """
 
     loss: LossName = "prototypes"
@@ -32,11 +36,11 @@ class TrainSettings:
     margin: float = 0.1
     scale: float = 20.0
     members: int = 3
-    input_dim: int = 192
+    input_dim: int = 256
     hidden: int = 512
     member_dim: int = 64
     dropout: float = 0.3
-    noise: float = 0.5
+    noise: float = 0.8
     mixup: float = 0.0
     label_smoothing: float = 0.0
     balance: float = 0.5
