@@ -48,11 +48,14 @@ _PREFIX: Final = "attr_"
 _GRANULARITIES: Final[Mapping[str, Granularity]] = {g: g for g in get_args(Granularity)}
 _PROMPT_KINDS: Final[Mapping[str, PromptKind]] = {k: k for k in get_args(PromptKind)}
 _LABEL_SOURCES: Final[Mapping[str, LabelSource]] = {s: s for s in get_args(LabelSource)}
-_OPTIONAL: Final = ("class_name", "source_category", "label_id", "label_box_xyxy", "parent_id")
+_OPTIONAL: Final = ("class_name", "source_category", "label_id", "label_box_xyxy", "parent_id", "flags")
 
 
 def segment_to_point(segment: Segment) -> Point:
-    """The point that stores a segment; what is None is left out, so that `key!=value` finds it."""
+    """The point that stores a segment; what is None or an empty list is left out.
+
+    So `key!=value` finds it; and the embedded engine takes 8 us of some 100 to read even a list of nothing.
+    """
     box = segment.label_box_xyxy
     payload: dict[str, PayloadValue] = {
         **{_stored_name(name): value for name, value in segment.attributes.items()},
@@ -79,7 +82,7 @@ def segment_to_point(segment: Segment) -> Point:
         "flags": list(segment.flags),
     }
     for key in _OPTIONAL:
-        if payload[key] is None:
+        if not payload[key] and payload[key] != "":
             del payload[key]
     return Point(segment.segment_id, dict(segment.embeddings), payload)
 

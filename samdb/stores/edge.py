@@ -20,7 +20,7 @@ from samdb.stores.backup_files import BackupKind, Manifest, SavedFile
 from samdb.stores.edge_errors import Translated
 from samdb.stores.edge_folder import StoreFolder
 from samdb.stores.edge_query import answer_all, engine_vectors, read_point, read_points
-from samdb.stores.edge_shard import EdgeCollection, same_engine
+from samdb.stores.edge_shard import EdgeCollection, same_engine, well_placed
 from samdb.stores.facets import facet_text, ordered
 from samdb.stores.filter_edge import edge_filter
 from samdb.stores.json_path import json_path
@@ -99,10 +99,7 @@ class EdgeStore:
                 return
             if not same_engine(old, new):
                 self._folder.check_space(self._folder.disk_bytes(spec.name))
-                del self._open[spec.name]
-                collection.shard.flush()
-                collection.shard.close()
-                self._open[spec.name] = EdgeCollection.reload(self._folder.shard_path(spec.name), new)
+                self._reopen(new)
                 self.optimize(spec.name, on_progress)
             self._folder.write_spec(new)
             self._open[spec.name].spec = new
@@ -240,8 +237,10 @@ class EdgeStore:
             self._folder.check_space(self._folder.disk_bytes(name))  # it rewrites what is there
             total = collection.count_vectors()
             on_progress(f"index {name}", 0, total)
-            collection.shard.optimize()
-            collection.shard.flush()
+            placed = well_placed(self._folder.shard_path(name), collection.spec)
+            shard = (collection if placed else self._reopen(collection.spec)).shard
+            shard.optimize()
+            shard.flush()
             on_progress(f"index {name}", total, total)
 
     def flush(self, name: str) -> None:
@@ -302,6 +301,15 @@ class EdgeStore:
                 self._close_engine()
             finally:
                 self._folder.release()
+
+    def _reopen(self, spec: CollectionSpec) -> EdgeCollection:
+        """The collection's engine, opened anew with the settings that a spec gives it."""
+        with self._lock:
+            opened = self._open.pop(spec.name)
+            opened.shard.flush()
+            opened.shard.close()
+            self._open[spec.name] = EdgeCollection.reload(self._folder.shard_path(spec.name), spec)
+            return self._open[spec.name]
 
     def _close_engine(self) -> None:
         while self._open:

@@ -73,11 +73,13 @@ def test_a_segment_comes_back_as_it_was(segment: Segment) -> None:
     same(segment, point_to_segment(segment_to_point(segment)))
 
 
-def test_what_is_none_is_no_key() -> None:
+def test_what_is_none_or_empty_is_no_key() -> None:
     payload = segment_to_point(BARE).payload
-    assert not {"class_name", "source_category", "label_id", "label_box_xyxy", "parent_id"} & set(payload)
+    left_out = {"class_name", "source_category", "label_id", "label_box_xyxy", "parent_id", "flags"}
+    assert not left_out & set(payload)
     assert payload["label_source"] == "none"
-    assert payload["flags"] == []
+    older = Point(BARE.segment_id, {}, {**payload, "flags": []})  # as it was written before
+    same(BARE, point_to_segment(older))
 
 
 def test_attributes_stand_at_the_top_where_they_can_be_filtered_on() -> None:

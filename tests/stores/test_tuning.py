@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -113,6 +114,27 @@ def test_an_embedded_store_builds_its_graph_anew(tmp_path: Path) -> None:
     assert [h.id for h in again.query(SEGMENTS, [query])[0]] == before
     assert again.count(SEGMENTS) == 6000
     again.close()
+
+
+def test_an_embedded_store_leaves_its_vectors_on_the_disk_when_told(tmp_path: Path) -> None:
+    store = EdgeStore(tmp_path / "store")
+    migrate(store, PARAMS, tuning={"on_disk_vectors": True})
+    rows = clustered(6000, 64, 20, seed=0)
+    store.upsert(SEGMENTS, [point(n, vectors={"neck": rows[n]}) for n in range(6000)])
+    query = Query("neck", (rows[5],), limit=5, exact=True)
+    before = [h.id for h in store.query(SEGMENTS, [query])[0]]
+
+    def places() -> set[str]:
+        segments = (tmp_path / "store" / SEGMENTS / "segments").glob("*/segment.json")
+        vectors = [json.loads(s.read_text())["config"]["vector_data"]["neck"] for s in segments]
+        return {v["storage_type"] for v in vectors if v["index"]["type"] == "hnsw"}
+
+    store.optimize(SEGMENTS)
+    assert places() == {"Mmap"}
+    assert migrate(store, PARAMS, tuning={"on_disk_vectors": False}) == ["tuning"]
+    assert places() == {"InRamMmap"}
+    assert [h.id for h in store.query(SEGMENTS, [query])[0]] == before
+    store.close()
 
 
 @pytest.fixture

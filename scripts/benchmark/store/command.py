@@ -13,6 +13,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from samdb.core.tuning import parse_tuning
 from samdb.errors import ConfigError, SamdbError
 from scripts.benchmark.machine import commit, load_average, machine
 from scripts.benchmark.store import processes
@@ -61,6 +62,9 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--server", default="", help="a Qdrant server of this machine, such as http://localhost:6333"
     )
+    made.add_argument(
+        "--tuning", default="", help="how samdb's stores are laid out, such as on_disk_vectors=yes"
+    )
     made.add_argument("--json", action="store_true", help="print one JSON object")
     return made
 
@@ -73,6 +77,7 @@ def run(options: argparse.Namespace, start: Start) -> StoreReport:
         raise ConfigError(f"--engines {options.engines!r}: choose from {', '.join(ENGINES)}")
     if options.points < 100 or options.queries < 1:
         raise ConfigError("--points must be at least 100 and --queries at least 1")
+    parse_tuning(options.tuning)  # a slip of the pen is told of now, not when the points are made
     load_before, measured_commit = load_average(), commit()
     seeds, model = seeds_of(options.store, options.recipe)
     points = Points.of(seeds, options.points, options.seed)
@@ -94,6 +99,7 @@ def run(options: argparse.Namespace, start: Start) -> StoreReport:
             model,
             filters,
             options.seed,
+            tuning=options.tuning,
         )
         _tell(f"the exact answers to {options.queries} questions among {options.points:,} points")
         start(plan)

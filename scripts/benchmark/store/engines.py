@@ -18,11 +18,11 @@ def engine_of(plan: StorePlan) -> Engine[Any]:
     if plan.engine == "edge":
         from scripts.benchmark.store.edge import Edge
 
-        return Edge(plan.recipe, plan.model)
+        return Edge(plan.recipe, plan.model, tuning=plan.tuning)
     if plan.engine == "server":
         from scripts.benchmark.store.server import Server
 
-        return Server(plan.recipe, plan.model, plan.server)
+        return Server(plan.recipe, plan.model, plan.server, plan.tuning)
     if plan.engine == "hnswlib":
         from scripts.benchmark.store.hnswlib_index import HnswlibIndex
 

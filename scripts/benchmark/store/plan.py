@@ -17,7 +17,8 @@ class StorePlan:
     """One process: `task` on n points with `engine`.
 
     `folder` holds the seeds and the exact neighbours, `place` what the engine keeps. `filters` are classes.
-    `seed` is the seed number of the points, `batch` how many are written together.
+    `seed` is the seed number of the points, `batch` how many are written together, `tuning` how samdb's own
+    stores are laid out.
     """
 
     task: Task
@@ -33,6 +34,7 @@ class StorePlan:
     seed: int = 0
     batch: int = 1000
     server: str = ""
+    tuning: str = ""
 
     def to_json(self) -> str:
         """One line of JSON."""

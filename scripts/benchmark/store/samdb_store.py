@@ -13,6 +13,7 @@ import numpy as np
 from samdb.core.ids import image_point_id
 from samdb.core.points import Condition, PayloadValue, Point, Query, Where
 from samdb.core.segment import Segment
+from samdb.core.tuning import parse_tuning
 from samdb.core.vectors import Vector
 from samdb.ports import VectorStore
 from samdb.sam.recipes import layout_dims
@@ -41,11 +42,12 @@ class SamdbStore(Engine[Cut]):
 
     payload = True
 
-    def __init__(self, recipe: str, model: str, server: str = "") -> None:
+    def __init__(self, recipe: str, model: str, server: str = "", tuning: str = "") -> None:
         self.recipe = recipe
         self.model = model
         self._params = LayoutParams(model, layout_dims(model))
         self._server = server
+        self._tuning = tuning
         self._images: set[str] = set()
         self._unflushed = 0
         self._store: VectorStore | None = None
@@ -58,7 +60,7 @@ class SamdbStore(Engine[Cut]):
 
     def create(self, place: Path, dim: int, n: int) -> None:
         self.open(place)
-        migrate(self.store, self._params)
+        migrate(self.store, self._params, tuning=parse_tuning(self._tuning))
 
     def ready(self, batch: Batch) -> Cut:
         names = zip(batch.ids, batch.vectors, batch.payloads, strict=True)

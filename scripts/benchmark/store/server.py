@@ -22,8 +22,8 @@ _POLL_S, _STILL = 1.0, 5
 class Server(SamdbStore):
     """A samdb store on a server of this machine, whose process is found by its port."""
 
-    def __init__(self, recipe: str, model: str, address: str) -> None:
-        super().__init__(recipe, model)
+    def __init__(self, recipe: str, model: str, address: str, tuning: str = "") -> None:
+        super().__init__(recipe, model, tuning=tuning)
         self._address = address
         self._process = _listening(urlsplit(address).port or 6333)
 
