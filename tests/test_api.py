@@ -22,7 +22,11 @@ from samdb.errors import (
     StoreError,
     StoreLayoutError,
 )
+from samdb.sam.recipes import layout_dims
 from samdb.sam.segmenter import SamSegmenter
+from samdb.stores.layout import LayoutParams
+from samdb.stores.migrate import migrate
+from samdb.stores.open import open_store
 from samdb.wiring import load_segmenter, model_fingerprint
 from tests.shapes import N_TRAIN, Shapes, boxes_of, copy_store, ingested, load_sam, write_shapes
 
@@ -215,3 +219,18 @@ def test_a_second_opener_gets_a_clear_error_and_a_closed_store_opens_again(shape
 def test_the_wired_segmenter_has_the_fingerprint_that_banks_are_given(checkpoint: Path) -> None:
     settings = load_settings({"checkpoint": checkpoint, "device": "cpu", "precision": "fp32"})
     assert load_segmenter(settings).fingerprint == model_fingerprint(settings)
+
+
+def test_a_store_that_is_older_than_a_recipe_says_how_to_add_it(tmp_path: Path) -> None:
+    address = str(tmp_path / "store")
+    dims = {name: dim for name, dim in layout_dims("vit_t").items() if name != "semantic"}
+    with open_store(address) as store:
+        migrate(store, LayoutParams("vit_t", dims))
+    with (
+        samdb.connect(address) as db,
+        pytest.raises(
+            ConfigError,
+            match="older than the recipe 'semantic': `samdb ingest PATH --recipes blend,semantic`",
+        ),
+    ):
+        db.build_bank(recipe="semantic")

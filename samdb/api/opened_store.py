@@ -78,7 +78,14 @@ class OpenedStore:
     def check_recipe(self, recipe: str) -> None:
         """Raise ConfigError unless the store's model has that recipe, StoreLayoutError as `check`."""
         self.check()
+        from samdb.sam.recipes import RECIPES
+
         known = sorted(self._held.vectors) if self._held else []
+        if recipe in RECIPES and recipe not in known:
+            raise ConfigError(
+                f"the store at {self.store.address} is older than the recipe {recipe!r}: "
+                f"`samdb ingest PATH --recipes blend,{recipe}` adds it"
+            )
         if recipe not in known:
             raise ConfigError(f"unknown recipe {recipe!r}: choose from {', '.join(known)}")
 
