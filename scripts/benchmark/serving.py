@@ -29,7 +29,6 @@ from scripts.benchmark.served import memory_mb, running_server
 
 _WARM_UP = 30
 _LIMIT = 50
-_LOAD_S = 8.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +74,7 @@ def main(arguments: Sequence[str]) -> int:
     made.add_argument("--segments", default="10000,100000", help="sizes of store, such as 10000,1000000")
     made.add_argument("--users", type=int, default=16, help="users at once")
     made.add_argument("--n", type=int, default=300, help="clicks of a single user")
+    made.add_argument("--load-s", type=float, default=8.0, help="for how long they ask, s")
     made.add_argument("--keep", type=Path, help="keep the large stores in this folder, and use them again")
     made.add_argument("--json", action="store_true", help="print one JSON object")
     options = made.parse_args(arguments)
@@ -85,8 +85,8 @@ def main(arguments: Sequence[str]) -> int:
         return exc.exit_code
 
 
-def measure(store: Path, n_segments: int, build_s: float, users: int, n: int) -> ServeFigures:
-    """Start the server on a store and ask it; the segments asked about are drawn at random."""
+def measure(store: Path, n_segments: int, build_s: float, users: int, n: int, load_s: float) -> ServeFigures:
+    """Start the server on a store and ask it, `users` at once for `load_s`; the segments are any."""
     with running_server(store) as server:
         user = User(server.address)
         ids = user.some_segments(max(n, 200))
@@ -95,7 +95,7 @@ def measure(store: Path, n_segments: int, build_s: float, users: int, n: int) ->
             user.search(ids[i % len(ids)])
         asked = [user.search(i) for i in ids[:n]]
         crops = [user.get(f"/api/segments/{i}/crop")[0] for i in ids[:100]]
-        loaded, elapsed_s = under_load(server.address, ids, users)
+        loaded, elapsed_s = under_load(server.address, ids, users, load_s)
         rss_mb, anonymous_mb = memory_mb(server.pid)
     return ServeFigures(
         n_segments=n_segments,
@@ -112,10 +112,10 @@ def measure(store: Path, n_segments: int, build_s: float, users: int, n: int) ->
     )
 
 
-def under_load(address: str, ids: Sequence[str], users: int) -> tuple[list[float], float]:
+def under_load(address: str, ids: Sequence[str], users: int, load_s: float) -> tuple[list[float], float]:
     """The times of what so many users ask at once, each again as soon as it has its answer; and how long."""
     times: list[list[float]] = [[] for _ in range(users)]
-    end = time.perf_counter() + _LOAD_S
+    end = time.perf_counter() + load_s
 
     def click(number: int) -> None:
         user, i = User(address), number
@@ -173,7 +173,8 @@ def _run(options: argparse.Namespace) -> int:
             if not store.exists():
                 print(f"making a store of {n:,} segments", file=sys.stderr, flush=True)
                 make_large(source, store, n)
-            figures.append(measure(store, n, time.perf_counter() - began, options.users, options.n))
+            build_s = time.perf_counter() - began
+            figures.append(measure(store, n, build_s, options.users, options.n, options.load_s))
             if not options.json:
                 _show(figures[-1])
     about = {
