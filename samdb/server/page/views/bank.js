@@ -92,12 +92,11 @@ class BankView {
     const select = h("select", { id: "bank-choice" }, this.banks.map((b) => h("option", { value: b.label, selected: b === bank }, `${b.label}${b.active ? " (active)" : ""}`)));
     select.addEventListener("change", () => go({ ...route, view: "bank", bank: select.value, class_name: "" }));
     const facts = [
-      ["Compares", bank.recipe],
+      ["Compares", bank.recipe === "proj" ? "its own projection of embeddings" : bank.recipe],
       ["Prototypes", number.format(bank.n_prototypes)],
       ["Made", (bank.created ?? "").slice(0, 16).replace("T", " ")],
-      ["From", bank.built_in && "samdb itself"],
       ["Trained on", bank.trained_on],
-      ["Its licence", bank.data_licence],
+      ["Data licence", bank.data_licence],
     ];
     fill(
       this.card,

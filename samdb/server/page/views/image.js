@@ -203,6 +203,7 @@ class ImageView {
           this.#list();
         },
         back: () => this.#showStored(),
+        classify: () => this.classify(),
       }),
     );
   }

@@ -79,13 +79,13 @@ export function answerCard(answer, on) {
 /** All shapes as a list, those of the chosen levels; hovering lights them in the picture. */
 export function segmentList(shapes, on) {
   if (on.answers) return answerList(shapes, on);
-  if (on.uploaded) return h("div.list-head.nothing-yet", null, h("h2", null, "Nothing cut yet"), h("p.quiet.small", null, "Click a point or drag a box in the picture, or classify all of it."));
+  if (on.uploaded) return h("div.list-head.nothing-yet", null, h("h2", null, "Nothing cut yet"), h("p.quiet.small", null, "Click a point or drag a box in the picture, or:"), h("button.primary", { type: "button", onclick: on.classify }, icon("spark"), "Name everything in it"));
   const rows = shapes.filter((s) => on.levels.has(s.granularity)).sort((a, b) => (a.class_name == null) - (b.class_name == null) || b.area_px - a.area_px);
   const counts = Object.fromEntries(LEVELS.map((level) => [level, shapes.filter((s) => s.granularity === level).length]));
   return h(
     "div.list",
     null,
-    h("div.list-head", null, h("h2", null, count(shapes.length, "segment")), h("div.segmented", { role: "group", "aria-label": "Levels" }, LEVELS.map((level) =>
+    h("div.list-head", null, h("div.row.wide", null, h("h2", null, count(shapes.length, "segment")), h("span.spacer"), h("span.quiet.small", null, "area, px²")), h("div.segmented", { role: "group", "aria-label": "Levels" }, LEVELS.map((level) =>
       h("button", { type: "button", "aria-pressed": String(on.levels.has(level)), disabled: !counts[level], data: { level }, onclick: () => on.level(level, !on.levels.has(level)) }, `${level}s `, h("span.quiet", null, counts[level])),
     ))),
     h("ul.rows", { "aria-label": "Segments" }, rows.map((s) => row(s, on, number.format(s.area_px)))),
@@ -98,7 +98,7 @@ function answerList(shapes, on) {
   return h(
     "div.list",
     null,
-    h("div.list-head", null, h("h2", null, `${number.format(named.length)} classified, ${number.format(rejected.length)} rejected`), h("p.quiet.small", null, `by ${on.bank}`), h("button.link", { type: "button", onclick: on.back }, "Back to the segments")),
+    h("div.list-head", null, h("h2", null, `${number.format(named.length)} classified, ${number.format(rejected.length)} rejected`), h("p.quiet.small", null, `by ${on.bank}`), h("button.link", { type: "button", onclick: on.back }, on.uploaded ? "Clear the answers" : "Back to the segments")),
     h("ul.rows", { "aria-label": "Answers" }, [...named, ...rejected].map((s) => row(s, on, s.class_name == null ? (s.reason ?? "").replaceAll("_", " ") : s.score.toFixed(2)))),
   );
 }

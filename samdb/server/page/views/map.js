@@ -159,6 +159,7 @@ class MapView {
 
   #legendRow(value, n, color) {
     const on = !this.off.has(value);
+    const words = value === NONE && this.by.value === "class_name" ? "no class" : value;
     const toggle = () => {
       if (!this.off.delete(value)) this.off.add(value);
       this.colour();
@@ -168,8 +169,8 @@ class MapView {
     return h(
       "li.legend-row",
       null,
-      h("button.facet-value", { type: "button", "aria-pressed": String(on), title: on ? "Hide" : "Show", data: { value }, onclick: toggle }, h("span.swatch", { style: { background: color } }), h("span.facet-name", null, value), h("span.facet-count", null, number.format(n))),
-      h("button.bare", { type: "button", title: "Select all of these", "aria-label": `Select all ${value}`, onclick: all }, icon("check")),
+      h("button.facet-value", { type: "button", "aria-pressed": String(on), title: on ? "Hide" : "Show", data: { value }, onclick: toggle }, h("span.swatch", { style: { background: color } }), h("span.facet-name", null, words), h("span.facet-count", null, number.format(n))),
+      h("button.bare", { type: "button", title: "Select all of these", "aria-label": `Select all ${words}`, onclick: all }, icon("check")),
     );
   }
 

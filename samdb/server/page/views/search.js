@@ -40,6 +40,7 @@ class SearchView {
     const choose = (where) => this.to({ where });
     this.positives = h("ul.examples", { "aria-label": "Positive examples" });
     this.negatives = h("ul.examples", { "aria-label": "Negative examples" });
+    this.noPositives = h("p.quiet.small", null, "No example yet.");
     this.noNegatives = h("p.quiet.small", null, "Thumb a result down (n) to push such segments back.");
     this.note = h("div");
     this.took = h("p.count", { id: "search-took" });
@@ -60,6 +61,7 @@ class SearchView {
       "Examples and filters",
       h("h2", null, "Like these"),
       this.positives,
+      this.noPositives,
       h("h2", null, "Not like these"),
       this.negatives,
       this.noNegatives,
@@ -68,8 +70,9 @@ class SearchView {
       h("h2", null, "Filters"),
       this.facets.element,
     );
-    const copy = h("button", { type: "button", id: "copy-link", onclick: () => this.copyLink() }, "Copy link");
-    this.content = h("div.content", null, h("div.bar", null, h("h1", null, "Results"), this.took, this.chips, h("span.spacer"), this.grid.sizes, copy), this.note, this.grid.element, this.bar.element);
+    this.title = h("h1", null, "Results");
+    this.copy = h("button", { type: "button", id: "copy-link", onclick: () => this.copyLink() }, "Copy link");
+    this.content = h("div.content", null, h("div.bar", null, this.title, this.took, this.chips, h("span.spacer"), this.grid.sizes, this.copy), this.note, this.grid.element, this.bar.element);
     fill(main, h("div.split", null, this.panel, this.content));
     this.onkey = (event) => this.key(event);
     this.onlabel = (event) => this.relabel(event.detail.classes);
@@ -88,7 +91,9 @@ class SearchView {
     const { pos, neg, where } = this.route;
     fill(this.positives, pos.map((text) => exampleChip(text, "positive", () => this.to({ pos: pos.filter((t) => t !== text) }))));
     fill(this.negatives, neg.map((text) => exampleChip(text, "negative", () => this.to({ neg: neg.filter((t) => t !== text) }))));
+    this.noPositives.hidden = pos.length > 0;
     this.noNegatives.hidden = neg.length > 0;
+    for (const element of [this.title, this.grid.sizes, this.copy]) element.hidden = !pos.length;
     this.perImage.value = this.route.per_image ?? "";
     this.recipe.value = this.route.recipe ?? "";
     fill(this.chips, filterChips(where, (next) => this.to({ where: next })));
@@ -223,7 +228,7 @@ class SearchView {
     return h(
       "div.empty",
       null,
-      h("h2", null, "Search by example"),
+      h("h1", null, "Search by example"),
       h("p", null, "Open an image and click a segment, drag a box around something, or drop a picture of your own here. Samdb then finds the segments that look like it."),
       h("div.row", null, h("a.button.primary", { href: "#/browse" }, "Browse images"), h("button", { type: "button", onclick: () => document.getElementById("file").click() }, "Upload image")),
     );
