@@ -224,13 +224,9 @@ def test_the_wired_segmenter_has_the_fingerprint_that_banks_are_given(checkpoint
 def test_a_store_that_is_older_than_a_recipe_says_how_to_add_it(tmp_path: Path) -> None:
     address = str(tmp_path / "store")
     dims = {name: dim for name, dim in layout_dims("vit_t").items() if name != "semantic"}
-    with open_store(address) as store:
-        migrate(store, LayoutParams("vit_t", dims))
-    with (
-        samdb.connect(address) as db,
-        pytest.raises(
-            ConfigError,
-            match="older than the recipe 'semantic': `samdb ingest PATH --recipes blend,semantic`",
-        ),
-    ):
+    store = open_store(address)
+    migrate(store, LayoutParams("vit_t", dims))
+    store.close()
+    advice = "older than the recipe 'semantic': `samdb ingest PATH --recipes blend,semantic` adds it"
+    with samdb.connect(address) as db, pytest.raises(ConfigError, match=advice):
         db.build_bank(recipe="semantic")
