@@ -21,6 +21,15 @@ def register(app: typer.Typer) -> None:
 def copy(
     source: Annotated[str, typer.Argument(metavar="FROM", help="The store to copy: a folder or a server.")],
     target: Annotated[str, typer.Argument(metavar="TO", help="Where to: a folder or a server.")],
+    to_prefix: Annotated[
+        str | None,
+        typer.Option(
+            "--to-prefix",
+            metavar="PREFIX",
+            help="The store at TO among several on one server.",
+            show_default="$SAMDB_STORE_PREFIX",
+        ),
+    ] = None,
 ) -> None:
     """Copy a whole store to another place: embedded to server and back, or server to server.
 
@@ -31,11 +40,13 @@ def copy(
     from samdb.config import load_settings
     from samdb.stores.copy import copy_store
 
-    if source.rstrip("/") == target.rstrip("/"):
-        raise ConfigError("FROM and TO are the same store: give another place to copy to")
-    one = wiring.open_store(load_settings({"store": source}))
+    there = load_settings({"store": target, "store_prefix": to_prefix})
+    here = load_settings({"store": source})
+    if source.rstrip("/") == target.rstrip("/") and here.store_prefix == there.store_prefix:
+        raise ConfigError("FROM and TO are the same store: give another place to copy to, or a --to-prefix")
+    one = wiring.open_store(here)
     try:
-        two = wiring.open_store(load_settings({"store": target}))
+        two = wiring.open_store(there)
         try:
             with stage_bar() as tell:
                 copied = copy_store(one, two, tell)
