@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
+
 import pytest
 
 from samdb.core.tuning import StoreTuning
@@ -76,7 +79,7 @@ def test_a_cluster_tells_its_copies_and_which_of_them_are_away(qdrant_cluster: Q
     whole = told_of_segments(samdb)
     assert (whole["n_points"], whole["n_shards"], whole["optimizer"]) == (N, 3, "done")
     copies = replicas(whole)
-    assert sorted(r["shard"] for r in copies) == [0, 0, 1, 1, 2, 2]
+    assert Counter(r["shard"] for r in copies) == {0: 2, 1: 2, 2: 2}
     assert {r["state"] for r in copies} == {"active"}
     assert len({r["node"] for r in copies}) == N_NODES
     assert "6 active" in row_of_segments(samdb("store", "status").table)
@@ -98,12 +101,12 @@ def test_a_cluster_tells_its_copies_and_which_of_them_are_away(qdrant_cluster: Q
     drop(store)
 
 
-def told_of_segments(samdb: Samdb) -> dict[str, object]:
+def told_of_segments(samdb: Samdb) -> Mapping[str, object]:
     (row,) = [r for r in samdb("store", "status", "--json").records if r["collection"] == SEGMENTS]
-    return dict(row)
+    return row
 
 
-def replicas(row: dict[str, object]) -> list[dict[str, object]]:
+def replicas(row: Mapping[str, object]) -> list[dict[str, object]]:
     found = row["replicas"]
     assert isinstance(found, list)
     return found

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
 import pytest
 
 from samdb.core.points import Condition
+from samdb.core.tuning import StoreTuning
 from samdb.ports import VectorStore
 from samdb.stores.edge import EdgeStore
 from samdb.stores.memory import MemoryStore
@@ -23,9 +25,20 @@ _SERVER = pytest.mark.server
 _ALL = (Condition("no_such_key", "!=", ("x",)),)
 
 
-@pytest.fixture(
-    params=["memory", "edge", pytest.param("grpc", marks=_SERVER), pytest.param("rest", marks=_SERVER)]
-)
+#: what is tested on a cluster, too; collections are slow to create there
+_ON_CLUSTER = ("test_contract_points", "test_contract_queries", "test_write_all")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run what is asked of every store on every store."""
+    if "kind" in metafunc.fixturenames:
+        assert metafunc.module is not None
+        more = ["cluster"] if metafunc.module.__name__.endswith(_ON_CLUSTER) else []
+        servers = [pytest.param(kind, marks=_SERVER) for kind in ("grpc", "rest", *more)]
+        metafunc.parametrize("kind", ["memory", "edge", *servers], indirect=True)
+
+
+@pytest.fixture
 def kind(request: pytest.FixtureRequest) -> str:
     """Which store a test runs against."""
     return cast(str, request.param)
@@ -52,7 +65,9 @@ def store(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator
     # creating a collection takes a server a second or two, so that all tests share one there
     prefix = f"{kind}_"
     found = _open(kind, tmp_path, request, prefix)
-    found.create_collection(SPEC)
+    # as a cluster is made for: every read and write goes over several nodes
+    spread = StoreTuning(shards=3, replicas=2) if kind == "cluster" else StoreTuning()
+    found.create_collection(replace(SPEC, tuning=spread))
     yield found
     found.close()
     if isinstance(found, ServerStore):
@@ -67,6 +82,9 @@ def _open(kind: str, tmp_path: Path, request: pytest.FixtureRequest, prefix: str
         return MemoryStore()
     if kind == "edge":
         return EdgeStore(tmp_path / "store")
+    if kind == "cluster":
+        first, *others = request.getfixturevalue("qdrant_cluster").urls
+        return ServerStore(ServerAddress(first, others=tuple(others)), prefix)
     server = cast(QdrantServer, request.getfixturevalue("qdrant_server"))
     remote = ServerStore(ServerAddress(server.url, prefer_grpc=kind == "grpc"), prefix)
     assert remote.uses_grpc == (kind == "grpc")
