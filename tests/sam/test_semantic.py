@@ -8,14 +8,18 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from samdb.core.masks import Rle
+from samdb.core.prompt import NO_TOKENS, MaskCandidate
 from samdb.core.vectors import normalise
-from samdb.errors import SamdbError
+from samdb.errors import ConfigError, SamdbError
 from samdb.sam import weights
 from samdb.sam.checkpoints import SEMANTIC_MODEL
 from samdb.sam.device import Compute
 from samdb.sam.efficientnet_lite import DIM, SIDE_PX, EfficientNetLite2
 from samdb.sam.recipes import RECIPES
+from samdb.sam.segmenter import SamSegmenter
 from samdb.sam.semantic import SemanticEmbedder, load_semantic, square_crop
+from tests.sam.small_networks import small_networks
 
 CPU = Compute("cpu", "fp32")
 
@@ -86,3 +90,47 @@ def test_the_published_classifier_tells_likeness_of_a_thing_from_likeness_of_a_p
     assert cosines[0, 1] > 0.8 > cosines[0, 2] + 0.2
     rough = normalise(load_semantic(checkpoint, Compute("cpu", "bf16")).embed(image, boxes))
     assert (exact * rough).sum(axis=1).min() > 0.99
+
+
+def _candidate(box_xyxy: tuple[int, int, int, int]) -> MaskCandidate:
+    x0, y0, x1, y1 = box_xyxy
+    mask = np.zeros((120, 200), dtype=bool)
+    mask[y0:y1, x0:x1] = True
+    return MaskCandidate(
+        mask=Rle.encode(mask),
+        box_xyxy=(float(x0), float(y0), float(x1), float(y1)),
+        area_px=int(mask.sum()),
+        predicted_iou=0.9,
+        stability_score=0.9,
+        output=1,
+        tokens=NO_TOKENS,
+        prompt_kind="grid",
+    )
+
+
+def test_the_segmenter_loads_the_classifier_once_and_only_when_it_is_wanted(
+    embedder: SemanticEmbedder,
+) -> None:
+    loaded: list[SemanticEmbedder] = []
+
+    def load() -> SemanticEmbedder:
+        loaded.append(embedder)
+        return embedder
+
+    segmenter = SamSegmenter(small_networks(), CPU, weights_sha256="x", load_semantic=load)
+    image = segmenter.encode(_picture())
+    masks = [_candidate((20, 20, 60, 70)), _candidate((100, 10, 190, 100))]
+    segmenter.embed(image, masks, ["backbone"])
+    assert not loaded
+    found = segmenter.embed(image, masks, ["backbone", "semantic"])
+    segmenter.embed(image, masks[:1], ["semantic"])
+    assert len(loaded) == 1
+    direct = normalise(embedder.embed(_picture(), [m.box_xyxy for m in masks]))
+    np.testing.assert_allclose(np.stack([row["semantic"] for row in found]), direct, atol=1e-6)
+    assert segmenter.embed(image, [], ["semantic"]) == []
+
+
+def test_a_segmenter_without_a_classifier_says_so() -> None:
+    segmenter = SamSegmenter(small_networks(), CPU, weights_sha256="x")
+    with pytest.raises(ConfigError, match="recipe 'semantic' needs a classifier"):
+        segmenter.embed(segmenter.encode(_picture()), [_candidate((1, 1, 9, 9))], ["semantic"])
