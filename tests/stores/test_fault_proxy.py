@@ -45,11 +45,11 @@ def store(shared: ServerStore, proxy: FaultProxy) -> Iterator[ServerStore]:
     shared.delete(NAME, ids=[uid(n) for n in range(20)])
 
 
-@pytest.mark.parametrize("kind", ["busy", "drop", "lost"])
+@pytest.mark.parametrize("fault", ["busy", "drop", "lost"])
 def test_every_second_write_fails_and_everything_is_stored_once(
-    store: ServerStore, proxy: FaultProxy, kind: FaultKind
+    store: ServerStore, proxy: FaultProxy, fault: FaultKind
 ) -> None:
-    proxy.fail(kind, every=2, match=b"/points")
+    proxy.fail(fault, every=2, match=b"/points")
     for n in range(10):
         store.upsert(NAME, [point(n)])
     assert proxy.n_faults >= 9
