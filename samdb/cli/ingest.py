@@ -58,7 +58,7 @@ def ingest(
         typer.Option(
             "--recipes",
             metavar="A,B",
-            help="Embeddings to store: blend, backbone, neck, token, tokens, crop.",
+            help="Embeddings to store: blend, backbone, quarters, semantic, neck, token, tokens, crop.",
             show_default="blend",
         ),
     ] = None,

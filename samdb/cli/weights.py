@@ -11,7 +11,12 @@ from samdb.cli.progress import DownloadBar
 
 app = typer.Typer(help="Checkpoints: which there are, and which are here.", no_args_is_help=True)
 
-Model = Annotated[str, typer.Argument(help="vit_t (MobileSAM), vit_b, vit_l or vit_h.")]
+Model = Annotated[
+    str,
+    typer.Argument(
+        help="vit_t (MobileSAM), vit_b, vit_l, vit_h; efficientnet_lite2 for the recipe semantic."
+    ),
+]
 
 
 @app.command("list")
