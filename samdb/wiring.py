@@ -128,7 +128,7 @@ def load_segmenter(
         weights_sha256=sha256,
         encoder=load_encoder(networks, encoding, settings.runtime, checkpoint, sha256),
         automatic=AutomaticSettings(settings.points_per_side, mode=settings.automatic),
-        load_semantic=lambda: load_semantic(fetch_semantic_weights(settings, progress), compute),
+        load_semantic=lambda: load_semantic(fetch_semantic_weights(settings, progress), compute.device),
     )
 
 

@@ -86,9 +86,9 @@ def test_weights_are_listed_with_where_they_are(bare: Samdb, tmp_path: Path) -> 
     nowhere = {"SAMDB_WEIGHTS_DIR": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)}
     table = bare("weights", "list", **nowhere)
     assert table.table[0] == ["model", "file", "size", "licence", "where"]
-    assert [row[0] for row in table.table[1:]] == ["vit_t", "vit_b", "vit_l", "vit_h"]
+    assert [row[0] for row in table.table[1:]] == ["vit_t", "vit_b", "vit_l", "vit_h", "efficientnet_lite2"]
     assert {row[4] for row in table.table[1:]} == {"not here"}
-    assert [r["path"] for r in bare("weights", "list", "--json", **nowhere).records] == [None] * 4
+    assert [r["path"] for r in bare("weights", "list", "--json", **nowhere).records] == [None] * 5
 
 
 @pytest.mark.weights

@@ -108,7 +108,7 @@ def test_bfloat16_moves_an_embedding_by_less_than_a_thousandth(
     ]
     # as masks of the grid, so that each segmenter asks for tokens itself
     asked = [dataclasses.replace(c, prompt_kind="grid") for c in candidates]
-    recipes = list(RECIPES)
+    recipes = [name for name in RECIPES if name != "semantic"]  # another network: tests/sam/test_semantic.py
     exact = fp32.segmenter.embed(images[0], asked, recipes)
     quick = bf16.segmenter.embed(images[1], asked, recipes)
     for a, b in zip(exact, quick, strict=True):

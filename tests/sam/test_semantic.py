@@ -27,7 +27,7 @@ CPU = Compute("cpu", "fp32")
 @pytest.fixture(scope="module")
 def embedder() -> SemanticEmbedder:
     torch.manual_seed(0)
-    return SemanticEmbedder(EfficientNetLite2().eval().requires_grad_(False), CPU)
+    return SemanticEmbedder(EfficientNetLite2().eval().requires_grad_(False), "cpu")
 
 
 def _picture(height: int = 120, width: int = 200) -> NDArray[np.uint8]:
@@ -72,7 +72,7 @@ def test_the_recipe_says_the_dimension_that_the_embedder_makes() -> None:
 
 @pytest.mark.weights
 def test_the_published_classifier_tells_likeness_of_a_thing_from_likeness_of_a_place() -> None:
-    """The same pattern moved and scaled stays nearer to itself than to another, in fp32 and in bf16."""
+    """The same pattern moved and scaled stays nearer to itself than to another."""
     try:
         checkpoint = weights.resolve(SEMANTIC_MODEL)
     except SamdbError as exc:
@@ -85,11 +85,9 @@ def test_the_published_classifier_tells_likeness_of_a_thing_from_likeness_of_a_p
     stripes = ((x // 6) % 2 == 0) & (x > 200) & (x < 280) & (y > 40) & (y < 140)
     image[stripes] = (240, 240, 240)
     boxes = [(20.0, 20.0, 80.0, 80.0), (40.0, 110.0, 120.0, 190.0), (200.0, 40.0, 280.0, 140.0)]
-    exact = normalise(load_semantic(checkpoint, CPU).embed(image, boxes))
-    cosines = exact @ exact.T
+    rows = normalise(load_semantic(checkpoint, "cpu").embed(image, boxes))
+    cosines = rows @ rows.T
     assert cosines[0, 1] > 0.8 > cosines[0, 2] + 0.2
-    rough = normalise(load_semantic(checkpoint, Compute("cpu", "bf16")).embed(image, boxes))
-    assert (exact * rough).sum(axis=1).min() > 0.99
 
 
 def _candidate(box_xyxy: tuple[int, int, int, int]) -> MaskCandidate:
