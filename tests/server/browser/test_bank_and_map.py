@@ -21,6 +21,7 @@ def test_the_bank_shows_classes_and_the_segments_behind_prototypes(visit: Visit)
     page.get_by_role("button", name=re.compile("disc")).first.click()
     expect(page.get_by_role("heading", name="Prototypes of disc")).to_be_visible()
     expect(cards.filter(has_text="square")).to_have_count(0)
+    expect(cards.first).to_be_visible()  # the old ones go before the new ones have come
     assert 0 < cards.count() < every
     expect(cards.first.locator("img")).to_have_js_property("complete", True)
     cards.first.locator(".pick").click()
