@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from qdrant_client import QdrantClient
 
 from tests.sam.material import find_weights
 from tests.stores.qdrant_cluster import QdrantCluster
@@ -30,6 +31,14 @@ def qdrant_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[QdrantSe
         pytest.skip(str(exc))
     yield server
     server.stop()
+
+
+@pytest.fixture
+def raw(qdrant_server: QdrantServer) -> Iterator[QdrantClient]:
+    """A bare client, to look behind the store's back."""
+    client = QdrantClient(url=qdrant_server.url, check_compatibility=False)
+    yield client
+    client.close()
 
 
 @pytest.fixture(scope="session")

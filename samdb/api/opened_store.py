@@ -10,6 +10,7 @@ from samdb.config import Settings
 from samdb.core.head import PROJECTED
 from samdb.errors import ConfigError, StoreLayoutError
 from samdb.ports import Segmenter, VectorStore
+from samdb.sam.recipes import RECIPES
 from samdb.stores.layout import BANK, IMAGES, SEGMENTS, LayoutParams
 from samdb.stores.migrate import check_layout, migrate, stored_params
 
@@ -78,8 +79,6 @@ class OpenedStore:
     def check_recipe(self, recipe: str) -> None:
         """Raise ConfigError unless the store's model has that recipe, StoreLayoutError as `check`."""
         self.check()
-        from samdb.sam.recipes import RECIPES
-
         known = sorted(self._held.vectors) if self._held else []
         if recipe in RECIPES and recipe not in known:
             raise ConfigError(

@@ -23,7 +23,7 @@ class StoreTuning:
 
     `shards` (None: one per node), `replicas` (copies of each shard) and `write_consistency` (copies that must
     acknowledge a write) matter to servers only. Quantized vectors stay in memory and are always rescored from
-    the full ones (oversampling 2); with `on_disk_vectors` the full ones are read from disk. `hnsw_m` and
+    the full ones; with `on_disk_vectors` the full ones are read from disk. `hnsw_m` and
     `hnsw_ef_construct` are the graph's edges per point and its build effort; less than `full_scan_kb` of
     vectors are scanned (None: the engine's own measure).
     """

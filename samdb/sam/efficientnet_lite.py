@@ -32,6 +32,14 @@ _STAGES = (
     (5, 5, 2, 6, 208),
     (1, 3, 1, 6, 352),
 )
+# the batch norm behind each convolution, in the network and in its blocks
+_NORM_OF = {
+    "_conv_stem": "_bn0",
+    "_conv_head": "_bn1",
+    "_expand_conv": "_bn0",
+    "_depthwise_conv": "_bn1",
+    "_project_conv": "_bn2",
+}
 # the weights come from TensorFlow, whose batch norms add this
 _EPSILON = 1e-3
 
@@ -122,10 +130,8 @@ def load_efficientnet(checkpoint: Path) -> nn.Module:
 
 def fold_norms(network: nn.Module) -> nn.Module:
     """The network, in evaluation mode, with every batch norm folded into the convolution before it."""
-    pairs = (("_conv_stem", "_bn0"), ("_conv_head", "_bn1"), ("_expand_conv", "_bn0"))
-    more = (("_depthwise_conv", "_bn1"), ("_project_conv", "_bn2"))
     for module in network.modules():
-        for conv_name, norm_name in (*pairs, *more):
+        for conv_name, norm_name in _NORM_OF.items():
             conv, norm = getattr(module, conv_name, None), getattr(module, norm_name, None)
             if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
                 setattr(module, conv_name, fuse_conv_bn_eval(conv, norm))

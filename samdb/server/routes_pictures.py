@@ -82,7 +82,7 @@ def segment_crop(
 def upload(
     request: Request,
     backend: TheBackend,
-    file: Annotated[UploadFile, File(description="a JPEG, PNG, WebP or other picture")],
+    file: Picked,
 ) -> Response:
     """Bring an image along, to search by what it shows. It is kept for a while, and stored nowhere else."""
     backend.sam_rate.take(client_of(request))

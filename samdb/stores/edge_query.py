@@ -17,7 +17,7 @@ from samdb.stores.ranking import is_plain, rank, thin
 # int8 alone loses recall and may score above 1: always rescored from the full vectors. Measured with
 # `scripts/bench store`'s points (100k `neck`, 2 busy cores, 200 queries), recall@10 at ef 128: oversampling 2
 # .953, 4 .988, 6 .997, 8 .999, all at 0.37 to 0.49 ms of CPU time; a larger ef changes nothing. Among 1M: 8
-# .9895, 10 .995, 12 .996, 16 .9975; 10 takes 1.2 times as long as 8
+# .9895, 9 .993, 10 .995, 12 .996, 16 .9975
 _RESCORED = qe.QuantizationSearchParams(rescore=True, oversampling=8.0)
 _INDEXED = qe.SearchParams(
     hnsw_ef=128, quantization=qe.QuantizationSearchParams(rescore=True, oversampling=9.0)

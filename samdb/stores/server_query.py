@@ -14,8 +14,8 @@ from samdb.stores.json_path import json_path
 from samdb.stores.ranking import is_plain, rank, thin
 from samdb.stores.server_connection import ServerConnection
 
-# int8 alone loses recall and may score above 1: always rescored from the full vectors
-# as many as an embedded store rescores, whose measurements are beside it (`edge_query`): 2 lost 5 % of 100k
+# int8 alone loses recall and may score above 1: always rescored from the full vectors, of about as many as an
+# embedded store takes (`edge_query` has the measurements; twice as many as are wanted lost 5 % of them there)
 _INDEXED = models.SearchParams(quantization=models.QuantizationSearchParams(rescore=True, oversampling=8.0))
 _EXACT = models.SearchParams(exact=True, quantization=models.QuantizationSearchParams(ignore=True))
 

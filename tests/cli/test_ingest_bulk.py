@@ -56,14 +56,6 @@ def on_server(qdrant_server: QdrantServer, in_torch: Samdb) -> Iterator[Samdb]:
     store.close()
 
 
-@pytest.fixture
-def raw(qdrant_server: QdrantServer) -> Iterator[QdrantClient]:
-    """A bare client, to look behind the store's back."""
-    client = QdrantClient(url=qdrant_server.url, check_compatibility=False)
-    yield client
-    client.close()
-
-
 def ingest_words(shapes: Shapes, *more: str) -> list[str]:
     return ["ingest", str(shapes.folder), "--split", "train", *more]
 

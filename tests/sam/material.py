@@ -67,15 +67,20 @@ def find_weights() -> tuple[Path | None, str]:
     shared = shared_folder()
     if shared is not None and (shared / "weights" / "mobile_sam.pt").is_file():
         return shared / "weights" / "mobile_sam.pt", ""
-    found = weights.find(MODEL)
+    return find_or_pull(MODEL)
+
+
+def find_or_pull(model: str) -> tuple[Path | None, str]:
+    """A model's checkpoint, fetched only where tests may, or None and the reason why there is none."""
+    found = weights.find(model)
     if found is not None:
         return found, ""
     if os.environ.get("SAMDB_TEST_PULL") == "1" or os.environ.get("CI") == "true":
         try:
-            return weights.pull(MODEL), ""
+            return weights.pull(model), ""
         except SamdbError as exc:
-            return None, f"the MobileSAM checkpoint could not be fetched: {exc}"
-    return None, "no MobileSAM checkpoint here: run `samdb weights pull vit_t`, or set SAMDB_TEST_PULL=1"
+            return None, f"the checkpoint of {model} could not be fetched: {exc}"
+    return None, f"no checkpoint of {model} here: run `samdb weights pull {model}`, or set SAMDB_TEST_PULL=1"
 
 
 def load_model(checkpoint: Path, compute: Compute) -> LoadedModel:

@@ -11,14 +11,14 @@ from PIL import Image
 from samdb.core.masks import Rle
 from samdb.core.prompt import NO_TOKENS, MaskCandidate
 from samdb.core.vectors import normalise
-from samdb.errors import ConfigError, SamdbError
-from samdb.sam import weights
+from samdb.errors import ConfigError
 from samdb.sam.checkpoints import SEMANTIC_MODEL
 from samdb.sam.device import Compute
 from samdb.sam.efficientnet_lite import DIM, SIDE_PX, EfficientNetLite2
 from samdb.sam.recipes import RECIPES
 from samdb.sam.segmenter import SamSegmenter
 from samdb.sam.semantic import SemanticEmbedder, load_semantic, square_crop
+from tests.sam.material import find_or_pull
 from tests.sam.small_networks import small_networks
 
 CPU = Compute("cpu", "fp32")
@@ -73,10 +73,9 @@ def test_the_recipe_says_the_dimension_that_the_embedder_makes() -> None:
 @pytest.mark.weights
 def test_the_published_classifier_tells_likeness_of_a_thing_from_likeness_of_a_place() -> None:
     """The same pattern moved and scaled stays nearer to itself than to another."""
-    try:
-        checkpoint = weights.resolve(SEMANTIC_MODEL)
-    except SamdbError as exc:
-        pytest.skip(f"its checkpoint can be had from nowhere: {exc}")
+    checkpoint, reason = find_or_pull(SEMANTIC_MODEL)
+    if checkpoint is None:
+        pytest.skip(reason)
     y, x = np.mgrid[0:200, 0:300]
     image = np.full((200, 300, 3), 90, dtype=np.uint8)
     for top, left, side in ((20, 20, 60), (110, 40, 80)):

@@ -14,7 +14,6 @@ import subprocess
 import threading
 import time
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 
 import grpc
@@ -38,14 +37,6 @@ SECRET = "very-secret-key"
 @pytest.fixture
 def prefix() -> str:
     return f"s{uuid.uuid4().hex[:8]}_"
-
-
-@pytest.fixture
-def raw(qdrant_server: QdrantServer) -> Iterator[QdrantClient]:
-    """A bare client, to look behind the store's back."""
-    client = QdrantClient(url=qdrant_server.url, check_compatibility=False)
-    yield client
-    client.close()
 
 
 def start(server: QdrantServer) -> None:

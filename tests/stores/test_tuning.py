@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -135,13 +134,6 @@ def test_an_embedded_store_leaves_its_vectors_on_the_disk_when_told(tmp_path: Pa
     assert places() == {"InRamMmap"}
     assert [h.id for h in store.query(SEGMENTS, [query])[0]] == before
     store.close()
-
-
-@pytest.fixture
-def raw(qdrant_server: QdrantServer) -> Iterator[QdrantClient]:
-    client = QdrantClient(url=qdrant_server.url, check_compatibility=False)
-    yield client
-    client.close()
 
 
 @pytest.mark.server
