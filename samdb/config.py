@@ -50,6 +50,7 @@ class Settings(BaseSettings):
     runtime: str = Field("auto", description="auto, torch, compile, openvino: what the encoder runs on")
     automatic: Literal["exact", "fast"] = Field("fast", description="how automatic masks are found")
     points_per_side: int = Field(32, ge=1, le=256, description="grid of automatic masks: points per side")
+    crop_layers: int = Field(0, ge=0, le=2, description="automatic masks: look again at 2x2 crops, at 4x4")
     serve_host: str = Field("127.0.0.1", description="where `samdb serve` listens")
     serve_port: int = Field(8080, ge=0, le=65535, description="its port; 0: one that is free")
     serve_api_key: SecretStr | None = Field(

@@ -127,7 +127,13 @@ def load_segmenter(
         compute,
         weights_sha256=sha256,
         encoder=load_encoder(networks, encoding, settings.runtime, checkpoint, sha256),
-        automatic=AutomaticSettings(settings.points_per_side, mode=settings.automatic),
+        automatic=AutomaticSettings(
+            settings.points_per_side,
+            crop_layers=settings.crop_layers,
+            # a crop shows a thing twice as large: half the points per side lie as densely on it
+            crop_points_divisor=2 if settings.crop_layers else 1,
+            mode=settings.automatic,
+        ),
         load_semantic=lambda: load_semantic(fetch_semantic_weights(settings, progress), compute.device),
     )
 

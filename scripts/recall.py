@@ -1,7 +1,8 @@
 """Measure how many labelled objects the automatic masks find: `scripts/recall PATH` (a labelled dataset).
 
 For frames spread evenly over a split: the share of labelled boxes of at least 1024 px2 that some mask's box
-covers with IoU >= 0.5, and the mean over the boxes of the best IoU; for each mode of automatic masks.
+covers with IoU >= 0.5, and the mean over the boxes of the best IoU; for each mode of automatic masks, with
+`--crop-layers 0,1` also for each number of crop layers.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -81,14 +83,17 @@ def main() -> None:
     parser.add_argument("--split", default="val")
     parser.add_argument("--frames", type=int, default=50)
     parser.add_argument("--modes", default=",".join(MODES), help="which to measure (default: %(default)s)")
+    parser.add_argument("--crop-layers", default="0", help="0, 1 or 2, or several (default: %(default)s)")
     asked = parser.parse_args()
     samples = spread(list(wiring.open_dataset(asked.path).samples(asked.split)), asked.frames)
-    print(f"{'mode':8} {'recall':>7} {'mean best IoU':>14} {'masks/frame':>12} {'s/frame':>8}")
-    for mode in asked.modes.split(","):
-        found = measure(wiring.load_segmenter(load_settings({"automatic": mode})), samples)
+    print(f"{'mode':8} {'crops':>5} {'recall':>7} {'mean best IoU':>14} {'masks/frame':>12} {'s/frame':>8}")
+    for mode, layers in product(asked.modes.split(","), asked.crop_layers.split(",")):
+        settings = load_settings({"automatic": mode, "crop_layers": layers})
+        found = measure(wiring.load_segmenter(settings), samples)
         print(
-            f"{mode:8} {100 * found.recall:6.1f}% {found.best_iou.mean():14.4f} {found.n_masks:12.1f} "
-            f"{found.seconds:8.2f}  (n {len(found.best_iou)} boxes, {len(samples)} frames)",
+            f"{mode:8} {layers:>5} {100 * found.recall:6.1f}% {found.best_iou.mean():14.4f} "
+            f"{found.n_masks:12.1f} {found.seconds:8.2f}  "
+            f"(n {len(found.best_iou)} boxes, {len(samples)} frames)",
             flush=True,
         )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ from samdb.errors import (
     StoreError,
     StoreLayoutError,
 )
+from samdb.sam.automatic import AutomaticSettings
 from samdb.sam.recipes import layout_dims
 from samdb.sam.segmenter import SamSegmenter
 from samdb.stores.layout import LayoutParams
@@ -219,6 +221,18 @@ def test_a_second_opener_gets_a_clear_error_and_a_closed_store_opens_again(shape
 def test_the_wired_segmenter_has_the_fingerprint_that_banks_are_given(checkpoint: Path) -> None:
     settings = load_settings({"checkpoint": checkpoint, "device": "cpu", "precision": "fp32"})
     assert load_segmenter(settings).fingerprint == model_fingerprint(settings)
+
+
+@pytest.mark.weights
+def test_crop_layers_are_asked_for_and_count_as_another_way_to_cut(checkpoint: Path) -> None:
+    def cut_by(**more: int) -> str:
+        settings = load_settings({"checkpoint": checkpoint, "device": "cpu", "points_per_side": 9, **more})
+        return load_segmenter(settings).automatic_fingerprint
+
+    without, once = AutomaticSettings(9, mode="fast"), AutomaticSettings(9, mode="fast", crop_layers=1)
+    # stores of before there were any must not be cut anew
+    assert cut_by() == cut_by(crop_layers=0) == repr(without)
+    assert cut_by(crop_layers=1) == repr(replace(once, crop_points_divisor=2))
 
 
 def test_a_store_that_is_older_than_a_recipe_says_how_to_add_it(tmp_path: Path) -> None:

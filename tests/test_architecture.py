@@ -78,6 +78,7 @@ NOUNS_KNOW = frozenset({"numpy", "pycocotools"})
 
 #: who reads the environment besides config.py, and why that is sound
 READS_ENVIRONMENT = {
+    "cli/main.py": "torch reads how its idle threads wait from there, once",
     "sam/weights.py": "XDG_CACHE_HOME and LOCALAPPDATA say where this platform keeps caches",
     "workers/ray_cluster.py": "Ray has no other switch for telemetry and for loopback only",
 }

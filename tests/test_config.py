@@ -54,6 +54,7 @@ def test_every_setting_has_its_variable(monkeypatch: pytest.MonkeyPatch) -> None
         "runtime": "torch",
         "automatic": "exact",
         "points_per_side": "8",
+        "crop_layers": "1",
         "serve_host": "0.0.0.0",
         "serve_port": "80",
         "serve_api_key": "d",

@@ -75,6 +75,7 @@ def classify(
     runtime: options.Runtime = None,
     automatic: options.Automatic = None,
     points_per_side: options.PointsPerSide = None,
+    crop_layers: options.CropLayers = None,
 ) -> None:
     """Tell the class of every object in an image, or of given boxes.
 
@@ -98,6 +99,7 @@ def classify(
             runtime=runtime,
             automatic=automatic,
             points_per_side=points_per_side,
+            crop_layers=crop_layers,
         )
     )
     samples = _samples(path, prompts, split, limit)

@@ -101,6 +101,7 @@ def evaluate(
     runtime: options.Runtime = None,
     automatic: options.Automatic = None,
     points_per_side: options.PointsPerSide = None,
+    crop_layers: options.CropLayers = None,
 ) -> None:
     """Measure banks on images they have not seen, beside the prior work's and chance.
 
@@ -121,6 +122,7 @@ def evaluate(
             runtime=runtime,
             automatic=automatic,
             points_per_side=points_per_side,
+            crop_layers=crop_layers,
         )
     )
     asked = EvalSettings(

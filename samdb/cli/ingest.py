@@ -90,6 +90,7 @@ def ingest(
     runtime: options.Runtime = None,
     automatic: options.Automatic = None,
     points_per_side: options.PointsPerSide = None,
+    crop_layers: options.CropLayers = None,
 ) -> None:
     """Cut images into segments and store them with their embeddings.
 
@@ -115,6 +116,7 @@ def ingest(
             runtime=runtime,
             automatic=automatic,
             points_per_side=points_per_side,
+            crop_layers=crop_layers,
         )
     )
     plan = _plan(ray, workers, gpus_per_worker, cpus_per_worker)

@@ -74,6 +74,17 @@ PointsPerSide: TypeAlias = Annotated[
         show_default="$SAMDB_POINTS_PER_SIDE or 32",
     ),
 ]
+CropLayers: TypeAlias = Annotated[
+    int | None,
+    typer.Option(
+        "--crop-layers",
+        min=0,
+        max=2,
+        help="1: look for automatic masks in 2 x 2 enlarged crops of the image too, 2: in 4 x 4 as well. "
+        "Finds smaller things and takes longer.",
+        show_default="$SAMDB_CROP_LAYERS or 0",
+    ),
+]
 RayAddress: TypeAlias = Annotated[
     str | None,
     typer.Option(
@@ -149,6 +160,7 @@ def overrides(
     runtime: str | None = None,
     automatic: str | None = None,
     points_per_side: int | None = None,
+    crop_layers: int | None = None,
     tuning: str | None = None,
 ) -> Mapping[str, str | float | bool | Path | None]:
     """Options as settings; None leaves the environment's value."""
@@ -160,5 +172,6 @@ def overrides(
         "runtime": runtime,
         "automatic": automatic,
         "points_per_side": points_per_side,
+        "crop_layers": crop_layers,
         "tuning": tuning,
     }

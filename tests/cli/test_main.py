@@ -46,8 +46,9 @@ COMMANDS = (
 #: what design.md and the commands' own documentation promise
 OPTIONS = {
     "ingest": "--format --name --split --prompts --recipes --limit --strict --report --store --model "
-    "--device --precision --points-per-side",
-    "classify": "--prompts --bank --out --split --limit --min-area-px --json --store --model --device",
+    "--device --precision --points-per-side --crop-layers",
+    "classify": "--prompts --bank --out --split --limit --min-area-px --json --store --model --device "
+    "--crop-layers",
     "search": "--box --point --mask --segment --not --where --recipe --limit --offset --per-image --out "
     "--json --store --model --device",
     "bank build": "--name --recipe --k --exclude --min-segments --min-area-px --parts --background --where "
