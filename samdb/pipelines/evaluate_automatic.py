@@ -15,6 +15,7 @@ from samdb.core.metrics_ranking import PrecisionRecall, precision_recall
 from samdb.pipelines.evaluate_answers import Answers
 from samdb.pipelines.evaluate_data import Segments
 from samdb.pipelines.evaluate_figures import ALL, Figures
+from samdb.pipelines.evaluate_nests import Nest, answered_for, nests_of
 
 #: a mask's box shows a labelled object when the two overlap by this IoU
 MIN_IOU: Final = 0.5
@@ -26,7 +27,8 @@ class AutomaticScene:
 
     `counts` (M,) marks the labels to be found: of the classes judged, and large enough. The others are not
     missed, and what shows one of its own class is not wrong. `covered` (M,) are labels that some mask shows
-    (the box of the mask, IoU at least 0.5), and `is_object` (N,) masks that show some label.
+    (the box of the mask, IoU at least 0.5), and `is_object` (N,) masks that show some label. `nests` says
+    which masks lie in which; without any, every mask answers for itself.
     """
 
     masks: Segments
@@ -35,6 +37,7 @@ class AutomaticScene:
     counts: NDArray[np.bool_]
     covered: NDArray[np.bool_]
     is_object: NDArray[np.bool_]
+    nests: tuple[Nest, ...] = ()
 
     @classmethod
     def of(
@@ -52,7 +55,8 @@ class AutomaticScene:
             covered[of_labels] = shown.any(axis=0)
             is_object[of_masks] = shown.any(axis=1)
         large = labels.area_px2 >= min_box_px2
-        return cls(masks, labels, tuple(classes), counts & large, covered, is_object)
+        nests = nests_of(masks) if masks.masks else ()
+        return cls(masks, labels, tuple(classes), counts & large, covered, is_object, nests)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,16 +68,18 @@ class AutomaticResult:
 
 
 def automatic_figures(scene: AutomaticScene, answers: Answers) -> AutomaticResult:
-    """Judge one answer per mask: its best class, unless background scores above it.
+    """Judge one answer per object: the best class of the mask that answers for it (`evaluate_nests`), unless
+    background scores above it.
 
     Greedy by confidence within each image and class. AP is not interpolated. `precision_at_recall_50` sweeps
     the confidence over all classes together; `.._of_shown` counts only labels that any mask shows, so that it
     judges the naming and not the search for masks. `precision` and `recall` are of the accepted answers.
     """
-    found = _match(scene, answers)
+    silent = answered_for(scene.nests, answers)
+    found = _match(scene, answers, silent)
     names = np.array(scene.labels.class_names, dtype=object)
     judged = np.array([g in scene.classes for g in answers.guesses], dtype=bool)
-    answered = judged & ~answers.is_background & (found != IGNORED)
+    answered = judged & ~silent & ~answers.is_background & (found != IGNORED)
     hit = answered & (found >= 0)
     confidence, guesses = answers.confidence, np.array(answers.guesses, dtype=object)
     n_truth = int(scene.counts.sum())
@@ -95,7 +101,7 @@ def automatic_figures(scene: AutomaticScene, answers: Answers) -> AutomaticResul
     if accepted.any():
         figures["automatic/precision"] = float(hit[accepted].mean())
     if not scene.is_object.all():
-        figures["automatic/background_rejected"] = float(answers.rejected[~scene.is_object].mean())
+        figures["automatic/background_rejected"] = float((answers.rejected | silent)[~scene.is_object].mean())
     n_shown = int((scene.counts & scene.covered).sum())
     shown = precision_recall(confidence[answered], hit[answered], n_shown)
     for key, curve in (("", curves[ALL]), ("_of_shown", shown)):
@@ -105,15 +111,15 @@ def automatic_figures(scene: AutomaticScene, answers: Answers) -> AutomaticResul
     return AutomaticResult(figures, curves)
 
 
-def _match(scene: AutomaticScene, answers: Answers) -> NDArray[np.int64]:
+def _match(scene: AutomaticScene, answers: Answers, silent: NDArray[np.bool_]) -> NDArray[np.int64]:
     """For each mask whether it finds a label of the class that it is said to be (index, or neither)."""
     found = np.full(len(scene.masks), UNMATCHED, dtype=np.int64)
     guesses = np.array(answers.guesses, dtype=object)
     names = np.array(scene.labels.class_names, dtype=object)
-    confidence, is_background = answers.confidence, answers.is_background
+    confidence, speaks = answers.confidence, ~answers.is_background & ~silent
     for of_masks, of_labels in _by_image(scene.masks, scene.labels):
         for name in scene.classes:
-            mine = of_masks[(guesses[of_masks] == name) & ~is_background[of_masks]]
+            mine = of_masks[(guesses[of_masks] == name) & speaks[of_masks]]
             truth = of_labels[names[of_labels] == name]
             if len(mine) and len(truth):
                 found[mine] = match_boxes(

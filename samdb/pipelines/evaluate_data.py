@@ -13,11 +13,13 @@ from numpy.typing import NDArray
 
 from samdb.bank.table import SegmentTable
 from samdb.core.boxes import box_area
+from samdb.core.masks import Rle
 from samdb.core.points import Condition, Point, Where
 from samdb.core.segment import FLAG_FOUND
 from samdb.errors import BankError, ConfigError
 from samdb.pipelines.bank_source import LABELLED, BankSource, read_background, read_labelled
 from samdb.ports import VectorStore
+from samdb.stores.codec import point_to_segment
 from samdb.stores.layout import IMAGES, SEGMENTS
 
 WHOLE: Final = Condition("granularity", "=", ("whole",))
@@ -33,7 +35,7 @@ class Segments:
 
     `boxes_xyxy` (N, 4) in px are those of labelled objects as they were labelled, of automatic masks their
     own; `class_names` are the labels', None of an automatic mask. `groups` is the attribute that figures are
-    broken down by.
+    broken down by. `masks` are automatic masks', of labelled objects there is none.
     """
 
     ids: tuple[str, ...]
@@ -42,6 +44,7 @@ class Segments:
     boxes_xyxy: NDArray[np.float64]
     image_keys: tuple[str, ...]
     groups: tuple[str, ...]
+    masks: tuple[Rle, ...] = ()
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -66,6 +69,7 @@ class Segments:
             boxes_xyxy=self.boxes_xyxy[index],
             image_keys=tuple(self.image_keys[i] for i in index),
             groups=tuple(self.groups[i] for i in index),
+            masks=tuple(self.masks[i] for i in index) if self.masks else (),
         )
 
     def of_classes(self, classes: Sequence[str]) -> Segments:
@@ -219,6 +223,7 @@ def _read(
         boxes_xyxy=np.array([_box(p, mask=mask) for p in points], dtype=np.float64).reshape(-1, 4),
         image_keys=tuple(_image_key(p) for p in points),
         groups=tuple(str(p.payload.get(group_by, UNKNOWN_GROUP)) for p in points),
+        masks=tuple(point_to_segment(p).mask for p in points) if mask else (),
     )
     return segments, lacking
 
@@ -233,6 +238,7 @@ def _join(a: Segments, b: Segments) -> Segments:
         boxes_xyxy=np.concatenate([a.boxes_xyxy, b.boxes_xyxy]),
         image_keys=a.image_keys + b.image_keys,
         groups=a.groups + b.groups,
+        masks=a.masks + b.masks,
     )
 
 

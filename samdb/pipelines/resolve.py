@@ -19,10 +19,10 @@ from samdb.core.bank import BankCard, Prediction
 from samdb.core.masks import mask_containment, mask_iou
 from samdb.core.segment import Segment
 
-# two answers with this overlap are one object
-_SAME_IOU = 0.5
-# so are two of one class when so much of the smaller lies in the larger
-_SAME_CONTAINMENT = 0.8
+#: two answers with this overlap are one object
+SAME_IOU = 0.5
+#: so are two of one class when so much of the smaller lies in the larger
+SAME_CONTAINMENT = 0.8
 # parts that fill their whole have so much of the say in its score; those that fill less, less
 _PARTS_SAY = 0.5
 
@@ -178,8 +178,8 @@ def _unite(segments: Sequence[Segment], heard: Sequence[Prediction], speaker: li
     for i, row in enumerate(rows):
         for j in kept:
             one_class = heard[row].class_name == heard[rows[j]].class_name
-            if overlap[i, j] >= _SAME_IOU or (
-                one_class and max(inside[i, j], inside[j, i]) >= _SAME_CONTAINMENT
+            if overlap[i, j] >= SAME_IOU or (
+                one_class and max(inside[i, j], inside[j, i]) >= SAME_CONTAINMENT
             ):
                 speaker[row] = rows[j]
                 break
