@@ -17,15 +17,17 @@ from samdb.stores.ranking import is_plain, rank, thin
 # int8 alone loses recall and may score above 1: always rescored from the full vectors. Measured with
 # `scripts/bench store`'s points (100k `neck`, 2 busy cores, 200 queries), recall@10 at ef 128: oversampling 2
 # .953, 4 .988, 6 .997, 8 .999, all at 0.37 to 0.49 ms of CPU time; a larger ef changes nothing. Among 1M: 8
-# .9895, 9 .993, 10 .995, 12 .996, 16 .9975
-_RESCORED = qe.QuantizationSearchParams(rescore=True, oversampling=8.0)
+# .9895, 9 .993, 10 .995, 12 .996, 16 .9975; of other 200 questions and points 9 .991
 _INDEXED = qe.SearchParams(
     hnsw_ef=128, quantization=qe.QuantizationSearchParams(rescore=True, oversampling=9.0)
 )
 # with a filter the graph has holes, though the engine links the points of each indexed value among
 # themselves; 1 % and 18 % of these points: at ef 128 1.0 and .998, from 256 on 1.0. Points that lie harder
-# want more: 1M `blend` moved by noise alone, oversampling 4: 1 % ef 128 .961, 512 .994; 18 % .69, .91
-_FILTERED = qe.SearchParams(hnsw_ef=512, quantization=_RESCORED)
+# want more: 1M `blend` moved by noise alone, oversampling 4: 1 % ef 128 .961, 512 .994; 18 % .69, .91. 1M
+# `neck`, ef 512, 44 %: oversampling 8 .9895, 11 .992
+_FILTERED = qe.SearchParams(
+    hnsw_ef=512, quantization=qe.QuantizationSearchParams(rescore=True, oversampling=11.0)
+)
 _EXACT = qe.SearchParams(exact=True, quantization=qe.QuantizationSearchParams(ignore=True))
 
 

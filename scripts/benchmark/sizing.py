@@ -44,11 +44,12 @@ class Measured:
     index_bytes: float
 
 
-#: 2026-11-27, 2 cores of an EPYC with other jobs beside: n 1,000,000, `blend`, embedded. Memory of its own
-#: after 3,000 queries 1,537 MB less 87 MB before it was opened, 576 MB of int8 vectors and 128 MB of links.
-#: The 95th percentile of samdb's search (ef 128, oversampling 8, 10 hits) is the middle one of three rounds
-#: of 200 questions at a load average of 9: 1.1, 2.3 and 3.5 ms
-MEASURED = Measured(1_000_000, 576, 235.2, 558.2, 4.479e9, 2.3, 746.0)
+#: 2026-11-27, 2 cores of an EPYC with other jobs beside: n 1,000,000, `blend`, embedded. The 95th percentile
+#: of samdb's search (ef 128, oversampling 8, 10 hits) is the middle one of three rounds of 200 questions at a
+#: load average of 9: 1.1, 2.3 and 3.5 ms. Memory for indexes as of 1,000,000 of `neck`, made when ids were
+#: indexed on disk: 987 MB of its own after 800 questions, less some 100 MB of the process, 256 MB of int8
+#: vectors and 128 MB of links (746 bytes when they were indexed in memory)
+MEASURED = Measured(1_000_000, 576, 235.2, 558.2, 4.479e9, 2.3, 500.0)
 
 
 @dataclass(frozen=True, slots=True)
