@@ -73,7 +73,8 @@ def automatic_figures(scene: AutomaticScene, answers: Answers) -> AutomaticResul
 
     Greedy by confidence within each image and class. AP is not interpolated. `precision_at_recall_50` sweeps
     the confidence over all classes together; `.._of_shown` counts only labels that any mask shows, so that it
-    judges the naming and not the search for masks. `precision` and `recall` are of the accepted answers.
+    judges the naming and not the search for masks. `precision` and `recall` are of the accepted answers;
+    `background_rejected` is the share of the masks without a label that give none.
     """
     silent = answered_for(scene.nests, answers)
     found = _match(scene, answers, silent)
